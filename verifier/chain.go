@@ -1,0 +1,84 @@
+package verifier
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// Chain asks its links in turn until one says yes.
+//
+// An unknown user, a wrong password and a missing secret go on to the next
+// link; a disabled or expired account ends the chain, so that it does not come
+// back to life in a later store. An unavailable link is passed over, but if then
+// nobody says yes the answer is ErrUnavailable and not a refusal.
+//
+// The coverage of a chain is the union of what some users have and the
+// intersection of what all have. Secrets come from the links that hold any.
+func Chain(links ...Verifier) SecretSource {
+	c := &chain{links: links}
+	for _, v := range links {
+		if s, ok := SourceOf(v); ok {
+			c.sources = append(c.sources, s)
+		}
+	}
+	return c
+}
+
+type chain struct {
+	links   []Verifier
+	sources []SecretSource
+}
+
+func (c *chain) Coverage() Coverage {
+	var all Coverage
+	for i, v := range c.links {
+		if i == 0 {
+			all = CoverageOf(v)
+			continue
+		}
+		all = all.Union(CoverageOf(v))
+	}
+	return all
+}
+
+func (c *chain) VerifyPassword(ctx context.Context, r Request, password string) (Account, error) {
+	return ask(c.links, func(v Verifier) (Account, error) {
+		return checked(v.VerifyPassword(ctx, r, password))
+	})
+}
+
+func (c *chain) LookupSecret(ctx context.Context, r Request, kinds ...Kind) (Secret, error) {
+	return ask(c.sources, func(s SecretSource) (Secret, error) {
+		return s.LookupSecret(ctx, r, kinds...)
+	})
+}
+
+// ask is the rule of the chain, the same for passwords and secrets. A terminal
+// answer is passed on with its value: a disabled user's secret is still needed
+// to check the proof.
+func ask[L, T any](links []L, question func(L) (T, error)) (T, error) {
+	var none T
+	refusal := ErrNoUser
+	var broken error
+	for i, link := range links {
+		answer, err := question(link)
+		switch {
+		case err == nil || Terminal(err):
+			return answer, err
+		case errors.Is(err, ErrWrongPassword):
+			refusal = ErrWrongPassword
+		case errors.Is(err, ErrNoSecret):
+			if refusal == ErrNoUser {
+				refusal = ErrNoSecret
+			}
+		case errors.Is(err, ErrNoUser):
+		default:
+			broken = errors.Join(broken, fmt.Errorf("link %d of %d: %w", i+1, len(links), err))
+		}
+	}
+	if broken != nil {
+		return none, fmt.Errorf("verifier: chain: %w: %w", ErrUnavailable, broken)
+	}
+	return none, refusal
+}

@@ -1,0 +1,96 @@
+package verifier
+
+// A Coverage says what a store can serve. A store that holds its users measures
+// it; one that asks elsewhere declares it. The caller must not change the slice.
+type Coverage struct {
+	Some Kinds // kinds that at least one enabled user has
+	All  Kinds // kinds that every enabled user has
+
+	Users  int          // enabled users; -1 if the store cannot count them
+	Counts map[Kind]int // users that have each kind; nil if the store cannot count
+	Realms []string     // realms that the users are in; nil if the store cannot tell or has none
+}
+
+// Declared is the coverage of a store that cannot count: every user has these
+// kinds.
+func Declared(kinds ...Kind) Coverage {
+	s := KindsOf(kinds...)
+	return Coverage{Some: s, All: s, Users: -1}
+}
+
+// Measured is the coverage of the users whose kinds are given, one set for each.
+func Measured(users []Kinds, realms []string) Coverage {
+	c := Coverage{Users: len(users), Counts: make(map[Kind]int), Realms: realms}
+	if len(users) > 0 {
+		c.All = AllKinds
+	}
+	for _, kinds := range users {
+		c.Some |= kinds
+		c.All &= kinds
+		for k := range kinds.All() {
+			c.Counts[k]++
+		}
+	}
+	return c
+}
+
+// CoverageOf returns what v can serve: its own word if it is a SecretSource,
+// else password checks for everybody.
+func CoverageOf(v Verifier) Coverage {
+	if s, ok := SourceOf(v); ok {
+		return s.Coverage()
+	}
+	return Declared(KindCheck)
+}
+
+// SourceOf returns v as a SecretSource if it is one. It is the one place in the
+// library that asks a verifier for its type; wrappers pass the data on.
+func SourceOf(v Verifier) (SecretSource, bool) {
+	s, ok := v.(SecretSource)
+	return s, ok
+}
+
+// Serving counts the users that have one of the kinds, at best: a user with two
+// of them is counted once for the commoner kind only. It returns -1 if the
+// store cannot count.
+func (c Coverage) Serving(kinds []Kind) int {
+	if c.Users < 0 || c.Counts == nil {
+		return -1
+	}
+	most := 0
+	for _, k := range kinds {
+		most = max(most, c.Counts[k])
+	}
+	return most
+}
+
+// Union is the coverage of two stores asked in turn: some users of either have
+// the kind, and all users have it only if all of both do.
+func (c Coverage) Union(d Coverage) Coverage {
+	u := Coverage{Some: c.Some | d.Some, All: c.All & d.All, Users: -1}
+	// An empty store has no user that lacks anything.
+	switch {
+	case c.Users == 0:
+		u.All = d.All
+	case d.Users == 0:
+		u.All = c.All
+	}
+	if c.Realms != nil && d.Realms != nil {
+		u.Realms = unionOf(c.Realms, d.Realms)
+	}
+	return u
+}
+
+func unionOf(a, b []string) []string {
+	seen := make(map[string]bool, len(a)+len(b))
+	var all []string
+	for _, list := range [][]string{a, b} {
+		for _, s := range list {
+			if !seen[s] {
+				seen[s] = true
+				all = append(all, s)
+			}
+		}
+	}
+	return all
+}

@@ -1,0 +1,57 @@
+package verifier
+
+import (
+	"context"
+
+	"github.com/saslkit/saslkit/internal/saslprep"
+	"github.com/saslkit/saslkit/internal/secret"
+)
+
+// MatchPassword reports whether the presented password, prepared as
+// Verifier.VerifyPassword says, is the stored one. The stored one is prepared
+// too (RFC 4616 section 2), or compared as it is where preparation refuses it.
+// An empty stored password matches nothing. Constant time in the stored value.
+func MatchPassword[S ~string | ~[]byte](presented string, stored S) bool {
+	if len(stored) == 0 {
+		return false
+	}
+	for i := range len(stored) {
+		if c := stored[i]; c < ' ' || c > '~' {
+			return secret.Equal(presented, prepared(string(stored)))
+		}
+	}
+	return secret.Equal(presented, stored)
+}
+
+func prepared(password string) string {
+	if p, err := saslprep.Query(password); err == nil {
+		return p
+	}
+	return password
+}
+
+// decoy stands in for the password of a user who is unknown or has none. What
+// it holds does not matter: a match with it is not looked at.
+const decoy = "decoy password"
+
+// VerifyStored is VerifyPassword for a SecretSource whose password checks are
+// comparisons with KindPassword. It makes one look-up and one comparison,
+// whoever asks.
+func VerifyStored(ctx context.Context, s SecretSource, r Request, password string) (Account, error) {
+	held, err := s.LookupSecret(ctx, r, KindPassword)
+	known := err == nil || Terminal(err)
+	if !known && !Refused(err) {
+		return Account{}, err
+	}
+	if !known {
+		held.Value = []byte(decoy)
+	}
+	match := MatchPassword(password, held.Value)
+	switch {
+	case !known:
+		return Account{}, err
+	case !match:
+		return Account{}, ErrWrongPassword
+	}
+	return checked(held.Account, err)
+}

@@ -1,0 +1,121 @@
+package verifier
+
+import (
+	"fmt"
+	"io"
+	"iter"
+	"log/slog"
+	"math/bits"
+	"strings"
+
+	"github.com/saslkit/saslkit/internal/secret"
+)
+
+// A Kind is a form in which a secret can be held.
+type Kind uint8
+
+// The kinds of secret. What Secret.Value holds is said at each.
+const (
+	// KindCheck is never handed out: the store can check a password but not
+	// show one (crypt hashes, PAM, saslauthd, an LDAP bind).
+	KindCheck Kind = iota
+	// KindPassword is the password itself, as it was stored.
+	KindPassword
+	// KindCRAMMD5 is 32 bytes: the MD5 state after the block of the outer pad,
+	// then the one after the block of the inner pad (RFC 2104), each four
+	// words, little endian. Dovecot prints the same as {CRAM-MD5}; Cyrus's
+	// property has the inner state first and big-endian words.
+	KindCRAMMD5
+	// KindDIGESTMD5 is 16 bytes: MD5(user ":" realm ":" password), RFC 2831
+	// section 2.1.2.1.
+	KindDIGESTMD5
+
+	kindEnd
+)
+
+var kindNames = [...]string{
+	KindCheck:     "password check",
+	KindPassword:  "password",
+	KindCRAMMD5:   "CRAM-MD5 states",
+	KindDIGESTMD5: "DIGEST-MD5 hash",
+}
+
+// String returns the name used in messages.
+func (k Kind) String() string {
+	if k < kindEnd {
+		return kindNames[k]
+	}
+	return fmt.Sprintf("kind %d", uint8(k))
+}
+
+// Kinds is a set of kinds.
+type Kinds uint32
+
+// KindsOf returns the set of the given kinds. A stored password can also be
+// checked, so KindPassword brings KindCheck with it.
+func KindsOf(kinds ...Kind) Kinds {
+	var s Kinds
+	for _, k := range kinds {
+		s |= 1 << k
+		if k == KindPassword {
+			s |= 1 << KindCheck
+		}
+	}
+	return s
+}
+
+// AllKinds is the set of every kind.
+const AllKinds Kinds = 1<<kindEnd - 1
+
+// Has reports whether k is in the set.
+func (s Kinds) Has(k Kind) bool { return s&(1<<k) != 0 }
+
+// Any reports whether one of the kinds is in the set.
+func (s Kinds) Any(kinds []Kind) bool {
+	for _, k := range kinds {
+		if s.Has(k) {
+			return true
+		}
+	}
+	return false
+}
+
+// All yields the kinds in the set.
+func (s Kinds) All() iter.Seq[Kind] {
+	return func(yield func(Kind) bool) {
+		for rest := s; rest != 0; rest &= rest - 1 {
+			if !yield(Kind(bits.TrailingZeros32(uint32(rest)))) {
+				return
+			}
+		}
+	}
+}
+
+// String lists the kinds, separated by commas.
+func (s Kinds) String() string {
+	if s == 0 {
+		return "nothing"
+	}
+	var names []string
+	for k := range s.All() {
+		names = append(names, k.String())
+	}
+	return strings.Join(names, ", ")
+}
+
+// A Secret is one stored secret and the account that it belongs to. It prints
+// as REDACTED.
+type Secret struct {
+	Kind    Kind
+	Value   []byte
+	Account Account
+}
+
+// Format implements fmt.Formatter.
+func (s Secret) Format(f fmt.State, _ rune) { io.WriteString(f, secret.Redacted) }
+
+// LogValue implements slog.LogValuer.
+func (s Secret) LogValue() slog.Value { return slog.StringValue(secret.Redacted) }
+
+// MarshalText keeps encoders from writing the value.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(secret.Redacted), nil }

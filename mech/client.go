@@ -1,0 +1,134 @@
+package mech
+
+import (
+	"fmt"
+
+	"github.com/saslkit/saslkit/internal/secret"
+)
+
+// A Client is the client side of one exchange. Success needs two facts: the
+// protocol said so, and Finish returned nil.
+type Client interface {
+	// Start returns the initial response: nil if the mechanism has none, an
+	// empty slice if it is empty.
+	Start() ([]byte, error)
+	// Next answers a challenge. It never returns nil without an error, because
+	// go-smtp's client takes that for success.
+	Next(challenge []byte) ([]byte, error)
+	// Finish is called when the protocol reported success. It fails if the
+	// server should have proven itself and did not.
+	Finish() error
+}
+
+// Credentials are what a client logs in with. They print as REDACTED.
+type Credentials struct {
+	secret.Opaque
+	Username string // authentication identity
+	Password string
+	Authzid  string // whom to act as; "" for oneself
+	Realm    string // DIGEST-MD5: one of the realms offered; "" lets the client choose
+	Trace    string // ANONYMOUS: at most 255 characters
+}
+
+// A ClientConfig is what a client needs to know. It must not be changed while a
+// client uses it.
+type ClientConfig struct {
+	Credentials
+	Service string // "smtp", "imap"
+	Host    string // the name of the server, as the user knows it
+	// ServiceName is the name of the service where it differs from the host's,
+	// such as a mail domain with several relays (RFC 2831 section 2.1.2).
+	ServiceName string
+	Binding     func(typ string) ([]byte, bool) // channel-binding data; nil for none
+
+	nonce func() string // tests inject; nil: freshNonce
+	qop   string        // tests inject; "": auth
+}
+
+func (c *ClientConfig) newNonce() string {
+	if c.nonce != nil {
+		return c.nonce()
+	}
+	return freshNonce()
+}
+
+// A clientState answers one challenge and returns the state that awaits the
+// next, or nil when no further challenge may come.
+type clientState func(challenge []byte) (response []byte, next clientState, err error)
+
+// client is what all clients have in common.
+type client struct {
+	secret.Opaque
+	*ClientConfig
+	await  clientState
+	failed error
+	proof  proof
+}
+
+// proof says how far the server has proven itself.
+type proof uint8
+
+const (
+	proofNotNeeded proof = iota
+	proofAwaited
+	proofSeen
+)
+
+// maxChallenge bounds a challenge before it is parsed, in bytes: what RFC 4954
+// section 4 lets a line of base64 hold.
+const maxChallenge = 9216
+
+// Next implements Client for all mechanisms.
+func (c *client) Next(challenge []byte) ([]byte, error) {
+	if c.failed != nil {
+		return nil, malformed("protocol", ErrExchangeOver)
+	}
+	response, err := c.answer(challenge)
+	if err != nil {
+		c.await = nil
+		c.failed = AsError(err)
+		return nil, c.failed
+	}
+	if response == nil {
+		response = []byte{}
+	}
+	return response, nil
+}
+
+func (c *client) answer(challenge []byte) ([]byte, error) {
+	if len(challenge) > maxChallenge {
+		return nil, &Error{Class: Limit, Code: "too-long"}
+	}
+	if c.await == nil {
+		return nil, malformed("protocol", fmt.Errorf("mech: challenge after the last message"))
+	}
+	response, next, err := c.await(challenge)
+	c.await = next
+	return response, err
+}
+
+// Finish implements Client for all mechanisms.
+func (c *client) Finish() error {
+	if c.failed != nil {
+		return c.failed
+	}
+	if c.proof == proofAwaited {
+		c.failed = &Error{Class: ServerNotVerified, Code: "bad-server"}
+		return c.failed
+	}
+	return nil
+}
+
+// checkSendable refuses what no server could take: an empty name, NUL, and what
+// would end a line.
+func checkSendable(what, s string, mayBeEmpty bool) error {
+	if s == "" && !mayBeEmpty {
+		return malformed("malformed", fmt.Errorf("mech: %s is empty", what))
+	}
+	for i := range len(s) {
+		if c := s[i]; c == 0 || c == '\r' || c == '\n' {
+			return malformed("malformed", fmt.Errorf("mech: %s holds NUL, CR or LF", what))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,205 @@
+package mech
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/md5"
+	"crypto/rand"
+	"encoding"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"github.com/saslkit/saslkit/internal/cursor"
+	"github.com/saslkit/saslkit/internal/secret"
+	"github.com/saslkit/saslkit/verifier"
+)
+
+// CRAM-MD5, RFC 2195. The server sends a fresh challenge; the client answers
+// with its name and HMAC-MD5(password, challenge) in hex. The password must be
+// known to the server, or its two half-finished HMAC states (KindCRAMMD5).
+//
+// It hides the password from listeners but not from a dictionary, and it does
+// not authenticate the server. New deployments want SCRAM.
+
+// CRAMMD5 is the CRAM-MD5 mechanism.
+var CRAMMD5 = &Mechanism{
+	Name:        "CRAM-MD5",
+	Provides:    NoPlaintext | NoAnonymous,
+	Need:        NeedSecret,
+	Secrets:     []verifier.Kind{verifier.KindCRAMMD5, verifier.KindPassword},
+	OnlyIfNamed: true,
+	ServerFirst: true,
+	// The longest name that any configuration may allow, a space, 32 digits.
+	// The limit in force is checked on the parsed name.
+	MaxResponse: maxNameLimit + 1 + 2*md5.Size,
+	server:      newCRAMMD5Server,
+	client:      newCRAMMD5Client,
+}
+
+type cramMD5Server struct {
+	server
+	challenge string
+}
+
+func newCRAMMD5Server(base server) Server {
+	s := &cramMD5Server{server: base}
+	s.await = s.awaitStart
+	return s
+}
+
+// awaitStart refuses an initial response, also an empty one: there is nothing
+// yet to respond to (RFC 4954 section 4).
+func (s *cramMD5Server) awaitStart(_ context.Context, response []byte) ([]byte, serverState, error) {
+	if response != nil {
+		return nil, nil, malformed("protocol", errors.New("mech: CRAM-MD5 has no initial response"))
+	}
+	if s.nonce != nil {
+		s.challenge = s.nonce()
+	} else {
+		s.challenge = newCRAMChallenge(s.HostNames)
+	}
+	return []byte(s.challenge), s.awaitResponse, nil
+}
+
+// newCRAMChallenge has the form of a message id (RFC 822), as RFC 2195 section 2
+// asks, with 128 random bits where the RFC has a number and a time.
+func newCRAMChallenge(hosts []string) string {
+	var b [16]byte
+	rand.Read(b[:])
+	host := "localhost"
+	if len(hosts) > 0 {
+		host = hosts[0]
+	}
+	return fmt.Sprintf("<%d.%d@%s>", binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:]), host)
+}
+
+func (s *cramMD5Server) awaitResponse(ctx context.Context, response []byte) ([]byte, serverState, error) {
+	m, err := parseCRAMMD5(response)
+	if err != nil {
+		return nil, nil, malformed("malformed", err)
+	}
+	name, err := s.Limits.prepareName(m.user)
+	if err != nil {
+		return nil, nil, err
+	}
+	held, lookup := s.Backend.LookupSecret(ctx, name, "", s.row.Secrets)
+	if !usable(lookup) {
+		return nil, nil, lookup
+	}
+	want, err := cramMD5Digest(held, s.challenge)
+	if err != nil {
+		return nil, nil, err
+	}
+	account, err := conclude(held, lookup, secret.Equal(m.digest, want))
+	if err != nil {
+		return nil, nil, err
+	}
+	return nil, nil, s.finish(ctx, account, name, "")
+}
+
+type cramMD5Message struct{ user, digest []byte }
+
+// parseCRAMMD5 reads user SP 32*LHEX. The user may hold spaces: the last one
+// counts. The parts alias b.
+func parseCRAMMD5(b []byte) (cramMD5Message, error) {
+	const message = "CRAM-MD5 response"
+	space := bytes.LastIndexByte(b, ' ')
+	if space < 1 {
+		return cramMD5Message{}, &SyntaxError{Message: message, Offset: len(b), Reason: "expected a name and a space"}
+	}
+	c := cursor.New(b[space+1:])
+	digest := c.While(isLowerHex)
+	if err := c.Err(message); err != nil || len(digest) != 2*md5.Size {
+		return cramMD5Message{}, &SyntaxError{Message: message, Offset: space + 1 + len(digest), Reason: "expected 32 lower-case hex digits"}
+	}
+	return cramMD5Message{user: b[:space], digest: digest}, nil
+}
+
+func (m cramMD5Message) append(b []byte) []byte {
+	return append(append(append(b, m.user...), ' '), m.digest...)
+}
+
+func isLowerHex(b byte) bool { return '0' <= b && b <= '9' || 'a' <= b && b <= 'f' }
+
+// cramMD5Digest is the digest that the holder of the secret would send.
+func cramMD5Digest(held verifier.Secret, challenge string) (string, error) {
+	if held.Kind == verifier.KindCRAMMD5 {
+		return hmacMD5Resume(held.Value, challenge)
+	}
+	password := held.Value
+	if prepared, err := saslprepStored(password); err == nil {
+		password = prepared
+	}
+	mac := hmac.New(md5.New, password)
+	mac.Write([]byte(challenge))
+	return hex.EncodeToString(mac.Sum(nil)), nil
+}
+
+// hmacMD5Resume finishes an HMAC-MD5 whose outer and inner pads have already
+// been hashed: 2 x 16 bytes, little-endian words, outer state first.
+func hmacMD5Resume(states []byte, text string) (string, error) {
+	if len(states) != 2*md5.Size {
+		return "", &verifier.ContractError{Rule: "CRAM-MD5 states are 32 bytes"}
+	}
+	inner, err := md5Resume(states[md5.Size:], []byte(text))
+	if err != nil {
+		return "", err
+	}
+	outer, err := md5Resume(states[:md5.Size], inner)
+	return hex.EncodeToString(outer), err
+}
+
+// md5Resume hashes more bytes from the state after one block of 64 bytes. It
+// speaks crypto/md5's marshalled form: magic, state in big-endian words, the
+// unfinished block (none) and the length so far.
+func md5Resume(state, more []byte) ([]byte, error) {
+	saved := []byte("md5\x01")
+	for i := 0; i < md5.Size; i += 4 {
+		saved = binary.BigEndian.AppendUint32(saved, binary.LittleEndian.Uint32(state[i:]))
+	}
+	saved = append(saved, make([]byte, md5.BlockSize)...)
+	saved = binary.BigEndian.AppendUint64(saved, md5.BlockSize)
+	h := md5.New()
+	if err := h.(encoding.BinaryUnmarshaler).UnmarshalBinary(saved); err != nil {
+		return nil, fmt.Errorf("mech: resuming MD5: %w", err)
+	}
+	h.Write(more)
+	return h.Sum(nil), nil
+}
+
+type cramMD5Client struct{ client }
+
+func newCRAMMD5Client(base client) Client {
+	c := &cramMD5Client{base}
+	c.await = c.awaitChallenge
+	return c
+}
+
+func (c *cramMD5Client) Start() ([]byte, error) {
+	if c.Authzid != "" && c.Authzid != c.Username {
+		return nil, malformed("malformed", errors.New("mech: CRAM-MD5 has no authorization identity"))
+	}
+	return nil, c.checkCredentials()
+}
+
+// maxCRAMChallenge bounds what a server may make the client sign, in bytes.
+const maxCRAMChallenge = 2048
+
+// awaitChallenge hashes any text: Exchange and others send challenges that are
+// not message ids.
+func (c *cramMD5Client) awaitChallenge(challenge []byte) ([]byte, clientState, error) {
+	if len(challenge) == 0 {
+		return nil, nil, malformed("malformed", errors.New("mech: empty CRAM-MD5 challenge"))
+	}
+	if len(challenge) > maxCRAMChallenge {
+		return nil, nil, &Error{Class: Limit, Code: "too-long"}
+	}
+	digest, err := cramMD5Digest(verifier.Secret{Kind: verifier.KindPassword, Value: []byte(c.Password)}, string(challenge))
+	if err != nil {
+		return nil, nil, err
+	}
+	return cramMD5Message{user: []byte(c.Username), digest: []byte(digest)}.append(nil), nil, nil
+}

@@ -1,0 +1,345 @@
+package mech
+
+import (
+	"context"
+	"crypto/md5"
+	"encoding/hex"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/saslkit/saslkit/internal/secret"
+	"github.com/saslkit/saslkit/verifier"
+)
+
+// DIGEST-MD5, RFC 2831, made historic by RFC 6331. The server offers realms and
+// a nonce; the client answers with a hash over both nonces, the service and the
+// password; the server proves itself with another (rspauth). The server needs
+// the password or MD5(user:realm:password) (KindDIGESTMD5).
+//
+// A listener can search for the password offline, as with CRAM-MD5. The realm
+// is part of the hash: an entry made for another realm than the one offered
+// never matches, which is what "no secret in database" usually means.
+//
+// Only qop=auth is offered: no security layer. Subsequent authentication is not
+// offered either, so the nonce count is always 1.
+
+// DIGESTMD5 is the DIGEST-MD5 mechanism.
+var DIGESTMD5 = &Mechanism{
+	Name:        "DIGEST-MD5",
+	Provides:    NoPlaintext | NoAnonymous | MutualAuth,
+	Need:        NeedSecret,
+	Secrets:     []verifier.Kind{verifier.KindDIGESTMD5, verifier.KindPassword},
+	OnlyIfNamed: true,
+	ServerFirst: true,
+	MaxResponse: maxDigestResponse - 1,
+	server:      newDigestMD5Server,
+	client:      newDigestMD5Client,
+}
+
+// A digestOffer is what a server offers beside realms and nonce.
+type digestOffer struct {
+	latin1  bool     // leave charset=utf-8 out
+	qops    []string // nil: auth
+	ciphers []string
+}
+
+type digestMD5Server struct {
+	server
+	offered digestChallenge
+}
+
+func newDigestMD5Server(base server) Server {
+	s := &digestMD5Server{server: base}
+	s.await = s.awaitStart
+	return s
+}
+
+// awaitStart sends the challenge. An empty initial response is as if there were
+// none; one with content would be subsequent authentication (RFC 2831 section
+// 2.2), which is not offered.
+func (s *digestMD5Server) awaitStart(_ context.Context, response []byte) ([]byte, serverState, error) {
+	if len(response) > 0 {
+		return nil, nil, malformed("protocol", errors.New("mech: DIGEST-MD5 has no initial response"))
+	}
+	s.offered = digestChallenge{
+		realms:  s.Backend.Realms(),
+		nonce:   s.newNonce(),
+		qops:    s.digest.qops,
+		ciphers: s.digest.ciphers,
+		utf8:    !s.digest.latin1,
+	}
+	if s.offered.qops == nil {
+		s.offered.qops = []string{"auth"}
+	}
+	return s.offered.append(nil), s.awaitResponse, nil
+}
+
+// awaitResponse computes what the response should be and only then says what is
+// wrong, so that a nonce, realm or digest-uri that is not ours costs the same as
+// a wrong password.
+func (s *digestMD5Server) awaitResponse(ctx context.Context, response []byte) ([]byte, serverState, error) {
+	r, err := parseDigestResponse(response)
+	if err != nil {
+		return nil, nil, malformed("malformed", err)
+	}
+	name, realm, authzid, err := s.names(r)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := s.checkQOP(r); err != nil {
+		return nil, nil, err
+	}
+	held, lookup := s.Backend.LookupSecret(ctx, name, realm, s.kinds(name))
+	if !usable(lookup) {
+		return nil, nil, lookup
+	}
+	ha1, err := digestHA1(held, r)
+	if err != nil {
+		return nil, nil, err
+	}
+	match := secret.Equal(r.response, r.compute(ha1, "AUTHENTICATE:"))
+	if code := s.notOurs(r, realm); code != "" {
+		return nil, nil, refused(code)
+	}
+	account, err := conclude(held, lookup, match)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := s.finish(ctx, account, name, authzid); err != nil {
+		return nil, nil, err
+	}
+	return []byte("rspauth=" + r.compute(ha1, ":")), nil, nil
+}
+
+// kinds leaves out the stored hash for a name with '@': it was made for
+// the user alone.
+func (s *digestMD5Server) kinds(name string) []verifier.Kind {
+	if strings.Contains(name, "@") {
+		return []verifier.Kind{verifier.KindPassword}
+	}
+	return s.row.Secrets
+}
+
+// names returns the names in UTF-8: the user prepared, the realm as it is.
+func (s *digestMD5Server) names(r digestResponse) (name, realm, authzid string, err error) {
+	username, realm := r.username, r.realm
+	if !r.utf8 {
+		username, realm = fromLatin1(username), fromLatin1(realm)
+	}
+	if len(realm) > s.Limits.name() {
+		return "", "", "", &Error{Class: Limit, Code: "too-long"}
+	}
+	if name, err = s.Limits.prepareName([]byte(username)); err != nil {
+		return "", "", "", err
+	}
+	if authzid, err = s.Limits.prepareAuthzid([]byte(r.authzid)); err != nil {
+		return "", "", "", err
+	}
+	return name, realm, authzid, nil
+}
+
+// checkQOP holds qop and cipher against what was offered. A cipher belongs to
+// auth-conf alone.
+func (s *digestMD5Server) checkQOP(r digestResponse) error {
+	confidential := r.qop == "auth-conf"
+	switch {
+	case !slices.Contains(s.offered.qops, r.qop),
+		confidential != (r.cipher != ""),
+		confidential && !slices.Contains(s.offered.ciphers, r.cipher):
+		return malformed("bad-qop", nil)
+	}
+	return nil
+}
+
+// notOurs returns the code of what in the response does not belong to this
+// challenge and this service, or "".
+func (s *digestMD5Server) notOurs(r digestResponse, realm string) string {
+	switch {
+	case !secret.Equal(r.nonce, s.offered.nonce):
+		return "bad-nonce"
+	case r.nc != "00000001":
+		return "replay"
+	case realm == "" && len(s.offered.realms) > 0:
+		return "bad-credentials" // computed with "", as RFC 2831 section 2.1.2 says
+	case realm != "" && !slices.Contains(s.offered.realms, realm):
+		return "bad-realm"
+	case !s.servesURI(r.uri):
+		return "bad-uri"
+	}
+	return ""
+}
+
+// servesURI checks serv-type "/" host [ "/" serv-name ] (RFC 2831 section
+// 2.1.2). The host is checked only if the names of this host are known: over
+// the Dovecot protocol they are not, and Outlook and some Java clients send an
+// address or an alias.
+func (s *digestMD5Server) servesURI(uri string) bool {
+	parts := strings.Split(uri, "/")
+	if len(parts) < 2 || len(parts) > 3 || !strings.EqualFold(parts[0], s.Service) {
+		return false
+	}
+	if len(s.HostNames) == 0 {
+		return true
+	}
+	for _, name := range parts[1:] {
+		if slices.ContainsFunc(s.HostNames, func(h string) bool { return strings.EqualFold(h, name) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// digestHA1 returns H(A1) for a stored secret and a response.
+func digestHA1(held verifier.Secret, r digestResponse) ([md5.Size]byte, error) {
+	if held.Kind == verifier.KindDIGESTMD5 {
+		if len(held.Value) != md5.Size {
+			return [md5.Size]byte{}, &verifier.ContractError{Rule: "a DIGEST-MD5 hash is 16 bytes"}
+		}
+		return r.ha1([md5.Size]byte(held.Value)), nil
+	}
+	return r.ha1(r.userHash(string(held.Value))), nil
+}
+
+// userHash is the stored hash of RFC 2831: names as they were sent, each of the
+// three strings in ISO 8859-1 if it fits, section 2.1.2.1.
+func (r digestResponse) userHash(password string) [md5.Size]byte {
+	return digestUserHash(r.hashed(r.username), r.hashed(r.realm), latin1OrUTF8(password))
+}
+
+func digestUserHash(user, realm, password string) [md5.Size]byte {
+	return md5.Sum([]byte(user + ":" + realm + ":" + password))
+}
+
+// hashed is how a name on the wire enters the hash.
+func (r digestResponse) hashed(s string) string {
+	if !r.utf8 {
+		return s // is ISO 8859-1 already
+	}
+	return latin1OrUTF8(s)
+}
+
+func latin1OrUTF8(s string) string {
+	if l, ok := latin1(s); ok {
+		return l
+	}
+	return s
+}
+
+func (r digestResponse) ha1(userHash [md5.Size]byte) [md5.Size]byte {
+	a1 := append(userHash[:], ":"+r.nonce+":"+r.cnonce...)
+	if r.authzid != "" {
+		a1 = append(a1, ":"+r.authzid...)
+	}
+	return md5.Sum(a1)
+}
+
+// compute returns the response value for A2 beginning with prefix:
+// "AUTHENTICATE:" for the client's, ":" for the server's (RFC 2831 section
+// 2.1.2.1 and 2.1.3).
+func (r digestResponse) compute(ha1 [md5.Size]byte, prefix string) string {
+	a2 := prefix + r.uri
+	if r.qop != "auth" {
+		a2 += ":00000000000000000000000000000000"
+	}
+	ha2 := md5.Sum([]byte(a2))
+	kd := make([]byte, 0, 4*md5.Size+len(r.nonce)+len(r.cnonce)+32)
+	kd = hex.AppendEncode(kd, ha1[:])
+	kd = append(kd, ":"+r.nonce+":"+r.nc+":"+r.cnonce+":"+r.qop+":"...)
+	kd = hex.AppendEncode(kd, ha2[:])
+	sum := md5.Sum(kd)
+	return hex.EncodeToString(sum[:])
+}
+
+type digestMD5Client struct {
+	client
+	sent digestResponse
+	ha1  [md5.Size]byte
+}
+
+func newDigestMD5Client(base client) Client {
+	c := &digestMD5Client{client: base}
+	c.proof = proofAwaited
+	c.await = c.awaitChallenge
+	return c
+}
+
+func (c *digestMD5Client) Start() ([]byte, error) { return nil, c.checkCredentials() }
+
+func (c *digestMD5Client) awaitChallenge(challenge []byte) ([]byte, clientState, error) {
+	if len(challenge) >= maxDigestChallenge {
+		return nil, nil, &Error{Class: Limit, Code: "too-long"}
+	}
+	offer, err := parseDigestChallenge(challenge)
+	if err != nil {
+		return nil, nil, malformed("malformed", err)
+	}
+	if c.sent, err = c.respond(offer); err != nil {
+		return nil, nil, err
+	}
+	c.ha1 = c.sent.ha1(c.sent.userHash(c.Password))
+	c.sent.response = c.sent.compute(c.ha1, "AUTHENTICATE:")
+	return c.sent.append(nil), c.awaitRspauth, nil
+}
+
+// respond fills in everything but the response value.
+func (c *digestMD5Client) respond(offer digestChallenge) (digestResponse, error) {
+	r := digestResponse{
+		nonce: offer.nonce, cnonce: c.newNonce(), nc: "00000001", qop: c.qop,
+		uri: c.Service + "/" + c.Host, utf8: offer.utf8,
+	}
+	if r.qop == "" {
+		r.qop = "auth"
+	}
+	if c.ServiceName != "" {
+		r.uri += "/" + c.ServiceName
+	}
+	if !slices.Contains(offer.qops, r.qop) {
+		return digestResponse{}, malformed("bad-qop", nil)
+	}
+	realm, err := c.chooseRealm(offer)
+	if err != nil {
+		return digestResponse{}, err
+	}
+	if c.Authzid != c.Username {
+		r.authzid = c.Authzid
+	}
+	r.username, r.realm = c.Username, realm
+	if !offer.utf8 {
+		user, ok := latin1(c.Username)
+		if !ok {
+			return digestResponse{}, malformed("prep", errors.New("mech: the server has no UTF-8 and the user name does not fit ISO 8859-1"))
+		}
+		r.username = user // the realm is in the server's own bytes already
+	}
+	return r, nil
+}
+
+// chooseRealm takes the configured realm, else the part after the user name's
+// '@' if that was offered, else the first one offered.
+func (c *digestMD5Client) chooseRealm(offer digestChallenge) (string, error) {
+	if c.Realm != "" {
+		if wanted := offer.encode(c.Realm); slices.Contains(offer.realms, wanted) {
+			return wanted, nil
+		}
+		return "", malformed("bad-realm", errors.New("mech: the configured realm was not offered"))
+	}
+	if len(offer.realms) == 0 {
+		return "", nil
+	}
+	if _, own, ok := strings.Cut(c.Username, "@"); ok && slices.Contains(offer.realms, own) {
+		return own, nil
+	}
+	return offer.realms[0], nil
+}
+
+// awaitRspauth verifies the server's proof. Anything else in its place is an
+// impostor's.
+func (c *digestMD5Client) awaitRspauth(challenge []byte) ([]byte, clientState, error) {
+	got, err := parseRspauth(challenge)
+	if err != nil || !secret.Equal(got, c.sent.compute(c.ha1, ":")) {
+		return nil, nil, &Error{Class: ServerNotVerified, Code: "bad-server", Err: err}
+	}
+	c.proof = proofSeen
+	return []byte{}, nil, nil
+}

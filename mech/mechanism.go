@@ -1,0 +1,81 @@
+package mech
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/saslkit/saslkit/verifier"
+)
+
+// A Mechanism is one row of the table: the facts from which a server decides
+// what to advertise, and the two constructors. Rows are not changed.
+type Mechanism struct {
+	Name     string     // as registered, 1 to 20 characters of A-Z 0-9 - _
+	Provides Properties // what it gives against attackers
+	Need     Need       // what serves it
+	// Secrets are the kinds of secret that serve it, best first. For NeedPassword
+	// and NeedSecret only.
+	Secrets []verifier.Kind
+	// Binds says that it binds to the TLS channel (-PLUS).
+	Binds bool
+	// OnlyIfNamed keeps it off unless the site's mech_list names it.
+	OnlyIfNamed bool
+	// ServerFirst says that the server speaks first, so that a client has no
+	// initial response (RFC 4422 section 5 item 2a).
+	ServerFirst bool
+	// MaxResponse bounds every client response, in bytes after base64, before
+	// it is parsed.
+	MaxResponse int
+
+	server func(server) Server
+	client func(client) Client
+}
+
+// NewServer begins an exchange on the server's side.
+func (m *Mechanism) NewServer(cfg *ServerConfig) Server {
+	return m.server(server{ServerConfig: cfg, row: m})
+}
+
+// NewClient begins an exchange on the client's side.
+func (m *Mechanism) NewClient(cfg *ClientConfig) Client {
+	return m.client(client{ClientConfig: cfg})
+}
+
+// A Need is what a mechanism asks of the server.
+type Need uint8
+
+const (
+	NeedNothing  Need = iota
+	NeedPassword      // a verifier that checks passwords
+	NeedSecret        // a source of one of the row's kinds of secret
+	NeedToken         // a token verifier
+	NeedGSS           // a GSS acceptor
+	NeedExternal      // an identity that the channel has proven
+)
+
+var needNames = [...]string{"nothing", "a password check", "a stored secret", "a token verifier", "a GSS acceptor", "an external identity"}
+
+// String returns the words used in messages.
+func (n Need) String() string { return needNames[n] }
+
+// table lists the mechanisms, strongest first, as Cyrus orders them: mutual
+// authentication before none, no plaintext before plaintext, and a proof by the
+// channel before everything.
+var table = []*Mechanism{EXTERNAL, DIGESTMD5, CRAMMD5, PLAIN, LOGIN, ANONYMOUS}
+
+// All returns the mechanisms, strongest first. The caller owns the slice.
+func All() []*Mechanism { return slices.Clone(table) }
+
+// ByName finds a mechanism; the case of the name does not matter. It returns
+// nil for a name that is not in the table.
+func ByName(name string) *Mechanism {
+	if len(name) > 20 { // RFC 4422 section 3.1
+		return nil
+	}
+	for _, m := range table {
+		if strings.EqualFold(m.Name, name) && len(m.Name) == len(name) {
+			return m
+		}
+	}
+	return nil
+}

@@ -1,0 +1,121 @@
+package mech
+
+import (
+	"bytes"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/saslkit/saslkit/internal/saslprep"
+)
+
+// Limits bound what a peer may send, in bytes of UTF-8. Zero means the default.
+// Values over the hard maximum count as the hard maximum.
+type Limits struct {
+	Name     int // each name alone, after decoding: 255, at most 1,024
+	Password int // 1,024, at most 4,096
+}
+
+// Buffers and bounds that are applied before parsing are made from the hard
+// maximums, so that a site that raises a limit can use what it raised.
+const (
+	defaultNameLimit     = 255
+	maxNameLimit         = 1024
+	defaultPasswordLimit = 1024
+	maxPasswordLimit     = 4096
+)
+
+func (l Limits) name() int     { return within(l.Name, defaultNameLimit, maxNameLimit) }
+func (l Limits) password() int { return within(l.Password, defaultPasswordLimit, maxPasswordLimit) }
+
+func within(limit, fallback, most int) int {
+	if limit <= 0 {
+		return fallback
+	}
+	return min(limit, most)
+}
+
+// prepareName checks a name as it was received and prepares it: at most the
+// limit, valid UTF-8 without NUL, not empty before or after preparation. A name
+// that fails is refused before any look-up.
+func (l Limits) prepareName(name []byte) (string, error) {
+	if err := l.checkName(name); err != nil {
+		return "", err
+	}
+	prepared, err := saslprep.Query(string(name))
+	if err != nil {
+		return "", malformed("prep", err)
+	}
+	if prepared == "" {
+		return "", malformed("prep", errEmptyName)
+	}
+	if strings.IndexByte(prepared, 0) >= 0 {
+		return "", malformed("prep", errNUL)
+	}
+	return prepared, nil
+}
+
+func (l Limits) checkName(name []byte) error {
+	switch {
+	case len(name) == 0:
+		return malformed("malformed", errEmptyName)
+	case len(name) > l.name():
+		return &Error{Class: Limit, Code: "too-long"}
+	case !utf8.Valid(name):
+		return malformed("malformed", errUTF8)
+	case bytes.IndexByte(name, 0) >= 0:
+		return malformed("malformed", errNUL)
+	}
+	return nil
+}
+
+// prepareAuthzid is prepareName for a name that may be empty.
+func (l Limits) prepareAuthzid(name []byte) (string, error) {
+	if len(name) == 0 {
+		return "", nil
+	}
+	return l.prepareName(name)
+}
+
+// preparePassword prepares a password as it was received. One that SASLprep
+// refuses is used as it came, as PostgreSQL does: still one attempt. Empty,
+// also after preparation, never reaches a verifier: a directory would take it
+// for an anonymous bind (RFC 4513 section 5.1.2).
+func (l Limits) preparePassword(password []byte) (string, error) {
+	if len(password) > l.password() {
+		return "", &Error{Class: Limit, Code: "too-long"}
+	}
+	if bytes.IndexByte(password, 0) >= 0 {
+		return "", malformed("malformed", errNUL)
+	}
+	received := string(password)
+	prepared, err := saslprep.Query(received)
+	if err != nil {
+		prepared = received
+	}
+	if prepared == "" {
+		return "", refused("empty-password")
+	}
+	return prepared, nil
+}
+
+type nameError string
+
+func (e nameError) Error() string { return "mech: " + string(e) }
+
+const (
+	errEmptyName nameError = "name is empty"
+	errUTF8      nameError = "not UTF-8"
+	errNUL       nameError = "holds NUL"
+)
+
+// saslprepStored prepares a stored or typed password for a mechanism that
+// hashes it, unless SASLprep refuses it: then it is used as it is.
+func saslprepStored(password []byte) ([]byte, error) {
+	for _, c := range password {
+		if c < ' ' || c > '~' {
+			prepared, err := saslprep.Query(string(password))
+			return []byte(prepared), err
+		}
+	}
+	return password, nil
+}

@@ -1,0 +1,190 @@
+package mech
+
+import (
+	"context"
+	crand "crypto/rand"
+	"encoding/base64"
+
+	"github.com/saslkit/saslkit/internal/secret"
+	"github.com/saslkit/saslkit/verifier"
+)
+
+// A Server is the server side of one exchange.
+type Server interface {
+	// Step consumes one client response. The first is nil if the client sent
+	// no initial response; an empty slice is an empty response. The response
+	// is not kept. A step after the end fails with ErrExchangeOver.
+	Step(ctx context.Context, response []byte) Outcome
+}
+
+// An Outcome is what one step came to.
+type Outcome struct {
+	Data     []byte // nil: none; empty: an empty message. Owned by the caller
+	State    State
+	Err      *Error   // only if Failed; Data may still hold what the protocol sends with failure
+	Identity Identity // only if Done
+}
+
+// A State says whether an exchange goes on.
+type State uint8
+
+const (
+	More   State = iota // Data is a challenge, and the client must answer
+	Done                // the client is authenticated; Data, if any, must reach it
+	Failed              // Err says why
+)
+
+// An Identity is who was authenticated.
+type Identity struct {
+	Account   verifier.Account
+	Authzid   string // whom the client acts as, resolved: never empty
+	Anonymous bool
+	Trace     string // ANONYMOUS: what the client said of itself; not to be trusted
+}
+
+// A Backend answers what a mechanism's server asks about names and secrets.
+// Names are prepared but not yet cut into user and realm.
+type Backend interface {
+	// VerifyPassword checks a password; see verifier.Verifier.
+	VerifyPassword(ctx context.Context, name, password string) (verifier.Account, error)
+	// LookupSecret returns a secret of one of the kinds. The realm is the one
+	// that the client named on the wire, "" if it named none. With an error
+	// for which verifier.Refused holds it returns a decoy of the kind that most
+	// users have, on which the mechanism does the same work; with a terminal
+	// error it returns the real secret.
+	LookupSecret(ctx context.Context, name, realm string, kinds []verifier.Kind) (verifier.Secret, error)
+	// Authorize returns the resolved authorization identity. The authzid is
+	// not empty and not the name that was authenticated.
+	Authorize(ctx context.Context, a verifier.Account, authzid string) (string, error)
+	// Realms are the realms to offer, the default one first.
+	Realms() []string
+}
+
+// A ServerConfig is what a server needs to know. It is not changed by the
+// server and must not be changed while one uses it.
+type ServerConfig struct {
+	Backend Backend
+	Service string // "smtp", "imap": the service part of a digest-uri
+	// HostNames are the names of this host. If set, the host of a digest-uri
+	// must be among them, which keeps a stolen response from being used
+	// elsewhere (RFC 2831 section 2.1.2). The first one is in CRAM-MD5's
+	// challenge.
+	HostNames []string
+	External  string                          // identity proven by the channel; "" for none
+	Binding   func(typ string) ([]byte, bool) // channel-binding data; nil for none
+	Limits    Limits
+	// AnonymousUser is the user name of everybody who used ANONYMOUS.
+	AnonymousUser string
+
+	nonce  func() string // tests inject; nil: freshNonce
+	digest digestOffer   // tests inject; zero: qop auth, charset utf-8
+}
+
+// freshNonce returns 24 random bytes in base64: 192 bits, 32 characters.
+func freshNonce() string {
+	var b [24]byte
+	crand.Read(b[:])
+	return base64.StdEncoding.EncodeToString(b[:])
+}
+
+func (c *ServerConfig) newNonce() string {
+	if c.nonce != nil {
+		return c.nonce()
+	}
+	return freshNonce()
+}
+
+// A serverState consumes one client response. It returns the challenge to send
+// and the state that awaits the answer, or a nil state when nothing is awaited:
+// the client is then authenticated, or err says why not. States are named after
+// what they await.
+type serverState func(ctx context.Context, response []byte) (challenge []byte, next serverState, err error)
+
+// server is what all servers have in common. A mechanism's server embeds it,
+// sets its first state, and sets identity before it returns success.
+type server struct {
+	secret.Opaque
+	*ServerConfig
+	row      *Mechanism
+	await    serverState
+	steps    int
+	identity Identity
+}
+
+// maxSteps bounds the responses of one exchange. The longest real one is
+// GSSAPI's with 5.
+const maxSteps = 12
+
+// Step turns what a state returned into one Outcome, and makes sure that an
+// exchange that has ended stays so.
+func (s *server) Step(ctx context.Context, response []byte) Outcome {
+	if s.await == nil {
+		return Outcome{State: Failed, Err: malformed("protocol", ErrExchangeOver)}
+	}
+	s.steps++
+	challenge, next, err := s.take(ctx, response)
+	s.await = next
+	if err != nil {
+		s.await = nil
+		return Outcome{State: Failed, Err: AsError(err)}
+	}
+	if next != nil {
+		return Outcome{Data: challenge, State: More}
+	}
+	if s.identity.Account.User == "" {
+		return Outcome{State: Failed, Err: AsError(&verifier.ContractError{Rule: "success carries a user name"})}
+	}
+	return Outcome{Data: challenge, State: Done, Identity: s.identity}
+}
+
+func (s *server) take(ctx context.Context, response []byte) ([]byte, serverState, error) {
+	switch {
+	case len(response) > s.row.MaxResponse, s.steps > maxSteps:
+		return nil, nil, &Error{Class: Limit, Code: "too-long"}
+	case response == nil && !s.row.ServerFirst:
+		if s.steps == 1 {
+			return nil, s.await, nil // RFC 4422 section 3: ask with an empty challenge
+		}
+		response = []byte{}
+	}
+	return s.await(ctx, response)
+}
+
+// finish records who was authenticated and settles whom he acts as. An authzid
+// that is empty, or the same as the authenticated name, needs no permission.
+func (s *server) finish(ctx context.Context, a verifier.Account, name, authzid string) error {
+	if a.User == "" {
+		return &verifier.ContractError{Rule: "success carries a user name"}
+	}
+	acting := authzid
+	switch {
+	case authzid == "" || authzid == name:
+		acting = a.User
+	default:
+		resolved, err := s.Backend.Authorize(ctx, a, authzid)
+		if err != nil {
+			return err
+		}
+		acting = resolved
+	}
+	s.identity = Identity{Account: a, Authzid: acting}
+	return nil
+}
+
+// conclude joins the answer of a look-up with the outcome of the comparison
+// that was made with it, real or decoy.
+func conclude(held verifier.Secret, lookup error, match bool) (verifier.Account, error) {
+	switch {
+	case lookup != nil && !verifier.Terminal(lookup):
+		return verifier.Account{}, lookup
+	case !match:
+		return verifier.Account{}, verifier.ErrWrongPassword
+	}
+	return held.Account, lookup
+}
+
+// usable reports whether a look-up brought something to compute with, a secret
+// or a decoy. Otherwise the store is in trouble and nothing is compared.
+func usable(lookup error) bool {
+	return lookup == nil || verifier.Refused(lookup) || verifier.Terminal(lookup)
+}

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+
+	"github.com/saslkit/saslkit/internal/secret"
 )
 
 // Chain asks its links in turn until one says yes.
@@ -11,23 +14,19 @@ import (
 // An unknown user, a wrong password and a missing secret go on to the next
 // link; a disabled or expired account ends the chain, so that it does not come
 // back to life in a later store. An unavailable link is passed over, but if then
-// nobody says yes the answer is ErrUnavailable and not a refusal.
+// nobody says yes the answer is ErrUnavailable and not a refusal. Of several
+// refusals the one that knows most is returned, for the log: wrong password, then
+// missing secret, then unknown user.
 //
 // The coverage of a chain is the union of what some users have and the
 // intersection of what all have. Secrets come from the links that hold any.
 func Chain(links ...Verifier) SecretSource {
-	c := &chain{links: links}
-	for _, v := range links {
-		if s, ok := SourceOf(v); ok {
-			c.sources = append(c.sources, s)
-		}
-	}
-	return c
+	return &chain{links: slices.Clone(links)}
 }
 
 type chain struct {
-	links   []Verifier
-	sources []SecretSource
+	secret.Opaque // fmt would print the links without asking them
+	links         []Verifier
 }
 
 func (c *chain) Coverage() Coverage {
@@ -49,15 +48,23 @@ func (c *chain) VerifyPassword(ctx context.Context, r Request, password string) 
 }
 
 func (c *chain) LookupSecret(ctx context.Context, r Request, kinds ...Kind) (Secret, error) {
-	return ask(c.sources, func(s SecretSource) (Secret, error) {
-		return s.LookupSecret(ctx, r, kinds...)
+	return ask(c.links, func(v Verifier) (Secret, error) {
+		s, ok := SourceOf(v)
+		if !ok {
+			return Secret{}, ErrNoUser
+		}
+		held, err := s.LookupSecret(ctx, r, kinds...)
+		if err == nil {
+			_, err = checked(held.Account, nil)
+		}
+		return held, err
 	})
 }
 
 // ask is the rule of the chain, the same for passwords and secrets. A terminal
 // answer is passed on with its value: a disabled user's secret is still needed
 // to check the proof.
-func ask[L, T any](links []L, question func(L) (T, error)) (T, error) {
+func ask[T any](links []Verifier, question func(Verifier) (T, error)) (T, error) {
 	var none T
 	refusal := ErrNoUser
 	var broken error

@@ -70,6 +70,8 @@ func (c Coverage) Union(d Coverage) Coverage {
 	u := Coverage{Some: c.Some | d.Some, All: c.All & d.All, Users: -1}
 	// An empty store has no user that lacks anything.
 	switch {
+	case c.Users == 0 && d.Users == 0:
+		u.Users = 0
 	case c.Users == 0:
 		u.All = d.All
 	case d.Users == 0:

@@ -10,9 +10,10 @@ import (
 // MatchPassword reports whether the presented password, prepared as
 // Verifier.VerifyPassword says, is the stored one. The stored one is prepared
 // too (RFC 4616 section 2), or compared as it is where preparation refuses it.
-// An empty stored password matches nothing. Constant time in the stored value.
+// An empty password matches nothing, on either side. Where they differ does not
+// show in the time; that the stored one is not ASCII may.
 func MatchPassword[S ~string | ~[]byte](presented string, stored S) bool {
-	if len(stored) == 0 {
+	if presented == "" || len(stored) == 0 {
 		return false
 	}
 	for i := range len(stored) {
@@ -36,7 +37,7 @@ const decoy = "decoy password"
 
 // VerifyStored is VerifyPassword for a SecretSource whose password checks are
 // comparisons with KindPassword. It makes one look-up and one comparison,
-// whoever asks.
+// whoever asks. A secret of another kind is not taken for a password.
 func VerifyStored(ctx context.Context, s SecretSource, r Request, password string) (Account, error) {
 	held, err := s.LookupSecret(ctx, r, KindPassword)
 	known := err == nil || Terminal(err)
@@ -50,6 +51,8 @@ func VerifyStored(ctx context.Context, s SecretSource, r Request, password strin
 	switch {
 	case !known:
 		return Account{}, err
+	case held.Kind != KindPassword && len(held.Value) > 0:
+		return Account{}, errOtherKind
 	case !match:
 		return Account{}, ErrWrongPassword
 	}

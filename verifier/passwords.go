@@ -23,6 +23,9 @@ func (p passwords) VerifyPassword(ctx context.Context, r Request, password strin
 }
 
 func (p passwords) LookupSecret(ctx context.Context, r Request, kinds ...Kind) (Secret, error) {
+	if err := ctx.Err(); err != nil {
+		return Secret{}, err
+	}
 	stored, err := p(ctx, r)
 	if err != nil && !Terminal(err) {
 		return Secret{}, err

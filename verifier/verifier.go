@@ -55,7 +55,7 @@ type SecretStore interface {
 // An Entry is everything a store holds about one user, all kinds together, so
 // that a new password leaves no old one alive under another kind.
 type Entry struct {
-	Exists   bool
+	Exists   bool // an entry that change returns without it deletes the user
 	Disabled bool
 	Secrets  []Secret
 }
@@ -120,7 +120,10 @@ func checked(a Account, err error) (Account, error) {
 	return a, nil
 }
 
-var errNoName = &ContractError{Rule: "success carries a user name"}
+var (
+	errNoName    = &ContractError{Rule: "success carries a user name"}
+	errOtherKind = &ContractError{Rule: "a secret is of a kind that was asked for"}
+)
 
 // A ContractError says which rule of this package a verifier broke. It matches
 // ErrUnavailable, so that the broken verifier lets nobody in and refuses nobody.

@@ -13,6 +13,7 @@ import (
 	"fmt"
 
 	"github.com/saslkit/saslkit/internal/cursor"
+	"github.com/saslkit/saslkit/internal/saslprep"
 	"github.com/saslkit/saslkit/internal/secret"
 	"github.com/saslkit/saslkit/verifier"
 )
@@ -129,11 +130,7 @@ func cramMD5Digest(held verifier.Secret, challenge string) (string, error) {
 	if held.Kind == verifier.KindCRAMMD5 {
 		return hmacMD5Resume(held.Value, challenge)
 	}
-	password := held.Value
-	if prepared, err := saslprepStored(password); err == nil {
-		password = prepared
-	}
-	mac := hmac.New(md5.New, password)
+	mac := hmac.New(md5.New, []byte(saslprep.Password(string(held.Value))))
 	mac.Write([]byte(challenge))
 	return hex.EncodeToString(mac.Sum(nil)), nil
 }

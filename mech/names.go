@@ -87,11 +87,7 @@ func (l Limits) preparePassword(password []byte) (string, error) {
 	if bytes.IndexByte(password, 0) >= 0 {
 		return "", malformed("malformed", errNUL)
 	}
-	received := string(password)
-	prepared, err := saslprep.Query(received)
-	if err != nil {
-		prepared = received
-	}
+	prepared := saslprep.Password(string(password))
 	if prepared == "" {
 		return "", refused("empty-password")
 	}
@@ -107,15 +103,3 @@ const (
 	errUTF8      nameError = "not UTF-8"
 	errNUL       nameError = "holds NUL"
 )
-
-// saslprepStored prepares a stored or typed password for a mechanism that
-// hashes it, unless SASLprep refuses it: then it is used as it is.
-func saslprepStored(password []byte) ([]byte, error) {
-	for _, c := range password {
-		if c < ' ' || c > '~' {
-			prepared, err := saslprep.Query(string(password))
-			return []byte(prepared), err
-		}
-	}
-	return password, nil
-}

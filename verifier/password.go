@@ -18,17 +18,10 @@ func MatchPassword[S ~string | ~[]byte](presented string, stored S) bool {
 	}
 	for i := range len(stored) {
 		if c := stored[i]; c < ' ' || c > '~' {
-			return secret.Equal(presented, prepared(string(stored)))
+			return secret.Equal(presented, saslprep.Password(string(stored)))
 		}
 	}
 	return secret.Equal(presented, stored)
-}
-
-func prepared(password string) string {
-	if p, err := saslprep.Query(password); err == nil {
-		return p
-	}
-	return password
 }
 
 // decoy stands in for the password of a user who is unknown or has none. What

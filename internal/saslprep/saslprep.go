@@ -124,3 +124,13 @@ func mapped(cs []char) []char {
 	}
 	return out
 }
+
+// Password prepares a password as [Query] does, or returns one that Query
+// refuses as it came: what a user could once set must not stop working.
+func Password(s string) string {
+	prepared, err := Query(s)
+	if err != nil {
+		return s
+	}
+	return prepared
+}

@@ -1,0 +1,165 @@
+package saslkit
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/saslkit/saslkit/mech"
+	"github.com/saslkit/saslkit/verifier"
+)
+
+// An Authenticator is the configuration of logins: where credentials are, what
+// is permitted, what is logged. It is shared by connections, services and
+// tenants, and must not be changed while it is in use. The zero Policy is safe.
+// Call Validate at start.
+type Authenticator struct {
+	// Verifier checks the passwords of PLAIN and LOGIN: Cyrus's pwcheck_method.
+	// Nil: Secrets does.
+	Verifier verifier.Verifier
+	// Secrets serves the challenge-response mechanisms: Cyrus's auxprop. Nil:
+	// the Verifier does, if it is a SecretSource.
+	Secrets verifier.SecretSource
+	// Tokens serves the mechanisms with bearer tokens; nil for none.
+	Tokens verifier.TokenVerifier
+	// GSS serves the Kerberos mechanisms; nil for none.
+	GSS verifier.GSSAcceptor
+	// Authorizer decides who may act as somebody else; nil: nobody.
+	Authorizer verifier.Authorizer
+	// Guard throttles guessing; nil: unlimited.
+	Guard verifier.Guard
+
+	// Mechanisms is the site's mech_list: these alone, in this order. Nil: every
+	// mechanism that can serve all users, strongest first, but not those that
+	// must be asked for by name (ANONYMOUS, CRAM-MD5, DIGEST-MD5).
+	Mechanisms []string
+	// Policy says which properties a mechanism must have, in the clear and
+	// under TLS.
+	Policy mech.Policy
+	// Limits bound names and passwords.
+	Limits mech.Limits
+	// AnonymousUser is who used ANONYMOUS; "" means "anonymous".
+	AnonymousUser string
+
+	// Logger gets one record for each login that ended; nil: none.
+	Logger *slog.Logger
+	// Observer gets the same as data, for metrics; nil: none. It is called on
+	// the connection's goroutine.
+	Observer func(Event)
+}
+
+// passwords is the slot that checks passwords.
+func (a *Authenticator) passwords() verifier.Verifier {
+	if a.Verifier == nil && a.Secrets != nil {
+		return a.Secrets
+	}
+	return a.Verifier
+}
+
+// secrets is the slot that hands out secrets; nil if there is none.
+func (a *Authenticator) secrets() verifier.SecretSource {
+	if a.Secrets != nil {
+		return a.Secrets
+	}
+	s, _ := verifier.SourceOf(a.Verifier)
+	return s
+}
+
+// named reports whether the site has a mech_list and whether m is on it.
+func (a *Authenticator) named(m *mech.Mechanism) (list, named bool) {
+	for _, name := range a.Mechanisms {
+		if strings.EqualFold(name, m.Name) {
+			return true, true
+		}
+	}
+	return len(a.Mechanisms) > 0, false
+}
+
+// offerable returns the rows to decide about, in the order to advertise.
+func (a *Authenticator) offerable() []*mech.Mechanism {
+	if len(a.Mechanisms) == 0 {
+		return mech.All()
+	}
+	rows := make([]*mech.Mechanism, 0, len(a.Mechanisms))
+	for i, name := range a.Mechanisms {
+		if m := mech.ByName(name); m != nil && !containsFold(a.Mechanisms[:i], name) {
+			rows = append(rows, m)
+		}
+	}
+	return rows
+}
+
+func containsFold(list []string, s string) bool {
+	for _, l := range list {
+		if strings.EqualFold(l, s) {
+			return true
+		}
+	}
+	return false
+}
+
+// Advertised lists the mechanisms to offer on such a channel, in order. Every
+// one of them can succeed for a user that the coverage promises.
+func (a *Authenticator) Advertised(ch Channel) []string {
+	var names []string
+	for _, m := range a.offerable() {
+		if d := a.decide(m, ch); d.refusal == 0 {
+			names = append(names, m.Name)
+		}
+	}
+	return names
+}
+
+// Validate says what contradicts itself in the configuration: a mechanism that
+// is named and unknown, that no store can serve, or that the policy forbids
+// everywhere; or nothing that could be offered at all. What is merely unwise is
+// logged as a warning.
+func (a *Authenticator) Validate() error {
+	var faults []error
+	if a.passwords() == nil && a.secrets() == nil && a.Tokens == nil && a.GSS == nil && len(a.Mechanisms) == 0 {
+		return errors.New("saslkit: no verifier is configured")
+	}
+	for _, name := range a.Mechanisms {
+		if mech.ByName(name) == nil {
+			faults = append(faults, fmt.Errorf("saslkit: mech_list names %q, which does not exist here (known: %s)", name, knownNames()))
+		}
+	}
+	offered := 0
+	for _, m := range a.offerable() {
+		fault, ok := a.validate(m)
+		if fault != nil {
+			faults = append(faults, fault)
+		}
+		if ok {
+			offered++
+		}
+	}
+	if offered == 0 && len(faults) == 0 {
+		faults = append(faults, fmt.Errorf("saslkit: no mechanism can be offered on any channel: %s", a.stores()))
+	}
+	return errors.Join(faults...)
+}
+
+// validate looks at one row on the best channel there could be.
+func (a *Authenticator) validate(m *mech.Mechanism) (fault error, ok bool) {
+	best := Channel{Secure: true, External: "somebody", Binding: func(string) ([]byte, bool) { return nil, true }}
+	under, clear := a.decide(m, best), a.decide(m, Channel{External: "somebody"})
+	ok = under.refusal == 0 || clear.refusal == 0
+	_, named := a.named(m)
+	switch {
+	case named && !ok:
+		return fmt.Errorf("saslkit: mech_list names %s, but %s", m.Name, under.Reason), false
+	case ok && a.Logger != nil && under.warning != "":
+		a.Logger.Warn("saslkit: " + m.Name + " " + under.warning)
+	}
+	return nil, ok
+}
+
+func knownNames() string {
+	var names []string
+	for _, m := range mech.All() {
+		names = append(names, m.Name)
+	}
+	return strings.Join(names, " ")
+}

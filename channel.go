@@ -1,0 +1,40 @@
+package saslkit
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"net/netip"
+
+	"github.com/saslkit/saslkit/mech"
+)
+
+// A Channel is what is known about the connection that carries an exchange. It
+// is asked for at every start, since STARTTLS changes it.
+type Channel struct {
+	// Secure says that the client's wire is encrypted: by our TLS, or because
+	// a trusted proxy says so.
+	Secure bool
+	// Binding returns the channel-binding data of a type of RFC 5929 or RFC
+	// 9266, such as "tls-exporter". Nil: no mechanism that binds.
+	Binding func(typ string) ([]byte, bool)
+	// External is the identity that the channel has proven (a verified client
+	// certificate, SO_PEERCRED); "" for none.
+	External string
+
+	Remote, Local netip.AddrPort
+}
+
+// ServerTLS describes a server's channel under TLS. The leaf is the certificate
+// that the server presented, needed for tls-server-end-point; nil if unknown.
+func ServerTLS(state tls.ConnectionState, leaf *x509.Certificate) Channel {
+	return Channel{Secure: state.HandshakeComplete, Binding: mech.TLSBinding(state, leaf)}
+}
+
+// ClientTLS describes a client's channel under TLS.
+func ClientTLS(state tls.ConnectionState) Channel {
+	var leaf *x509.Certificate
+	if len(state.PeerCertificates) > 0 {
+		leaf = state.PeerCertificates[0]
+	}
+	return ServerTLS(state, leaf)
+}

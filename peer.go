@@ -1,0 +1,165 @@
+package saslkit
+
+import (
+	"context"
+	"errors"
+
+	"github.com/emersion/go-sasl"
+
+	"github.com/saslkit/saslkit/internal/secret"
+	"github.com/saslkit/saslkit/mech"
+	"github.com/saslkit/saslkit/realm"
+	"github.com/saslkit/saslkit/verifier"
+)
+
+// A PeerConfig says what there is to know about one connection.
+type PeerConfig struct {
+	// Context bounds every look-up made for this connection, since no host
+	// passes one. Nil: context.Background.
+	Context context.Context
+	// Service is "smtp", "imap", "pop3", "sieve".
+	Service string
+	// HostNames are the names of this host, the one to show first. If set, a
+	// client of DIGEST-MD5 must have meant one of them.
+	HostNames []string
+	// Realm says how names are cut and which realms are served.
+	Realm realm.Policy
+	// Channel returns the facts of the connection as they are now; it is called
+	// at each start. Nil: a channel in the clear with nothing known.
+	Channel func() Channel
+	// MapError turns an Error into the host's own error type, without which
+	// go-smtp answers 454 and go-imap SERVERBUG. Nil: the *Error itself.
+	MapError func(*Error) error
+}
+
+// A Peer is one connection's side of an Authenticator. It has the methods that
+// go-smtp (AuthMechanisms, Auth) and go-imap (AuthenticateMechanisms,
+// Authenticate) look for, so that a session embeds it. Its methods are called
+// from the connection's goroutine, one at a time. Close it when the connection
+// ends: an exchange that is still under way then counts as a failure.
+type Peer struct {
+	secret.Opaque
+	auth     *Authenticator
+	cfg      PeerConfig
+	exchange *Exchange // under way, or nil
+	result   *Result
+}
+
+// NewPeer makes the peer of one connection.
+func (a *Authenticator) NewPeer(cfg PeerConfig) *Peer {
+	if cfg.Context == nil {
+		cfg.Context = context.Background()
+	}
+	return &Peer{auth: a, cfg: cfg}
+}
+
+func (p *Peer) channel() Channel {
+	if p.cfg.Channel == nil {
+		return Channel{}
+	}
+	return p.cfg.Channel()
+}
+
+// AuthMechanisms lists what to advertise on the connection as it is now
+// (go-smtp's name for it).
+func (p *Peer) AuthMechanisms() []string { return p.auth.Advertised(p.channel()) }
+
+// AuthenticateMechanisms is AuthMechanisms under go-imap's name.
+func (p *Peer) AuthenticateMechanisms() []string { return p.AuthMechanisms() }
+
+// Auth begins an exchange for go-smtp. Errors are mapped.
+func (p *Peer) Auth(mechanism string) (sasl.Server, error) {
+	x, err := p.Start(mechanism)
+	if err != nil {
+		return nil, p.mapped(mech.AsError(err))
+	}
+	return x, nil
+}
+
+// Authenticate is Auth under go-imap's name.
+func (p *Peer) Authenticate(mechanism string) (sasl.Server, error) { return p.Auth(mechanism) }
+
+// Start begins an exchange. A mechanism that is not advertised on this channel
+// is refused: hosts do not compare. An exchange that was under way is abandoned.
+// The error is an *Error, not mapped.
+func (p *Peer) Start(mechanism string) (*Exchange, error) {
+	m := mech.ByName(mechanism)
+	if m == nil {
+		return nil, p.turnAway(&Error{Class: mech.MechanismUnavailable, Code: "mechanism-unavailable"})
+	}
+	ch := p.channel()
+	if d := p.auth.decide(m, ch); !d.Offered {
+		return nil, p.turnAway(&Error{Class: d.refusal, Code: "mechanism-unavailable", Err: errors.New("saslkit: " + m.Name + ": " + d.Reason)})
+	}
+	return p.begin(m, ch), nil
+}
+
+// turnAway abandons what was under way and reports the refusal.
+func (p *Peer) turnAway(err *Error) error {
+	p.abandon()
+	return err
+}
+
+func (p *Peer) begin(m *mech.Mechanism, ch Channel) *Exchange {
+	p.abandon()
+	p.exchange = newExchange(p, m, ch)
+	return p.exchange
+}
+
+// Login checks a name and a password that came in a command of the protocol
+// itself (IMAP's LOGIN, POP3's USER and PASS), under the same policy, guard and
+// log as PLAIN. Errors are mapped.
+func (p *Peer) Login(user, password string) error {
+	ch := p.channel()
+	d := p.auth.decide(mech.PLAIN, ch)
+	if !d.Offered {
+		if d = p.auth.decide(mech.LOGIN, ch); !d.Offered {
+			return p.mapped(&Error{Class: d.refusal, Code: "mechanism-unavailable", Err: errors.New("saslkit: login command: " + d.Reason)})
+		}
+	}
+	x := p.begin(mech.LOGIN, ch)
+	o := x.Step([]byte(user))
+	if o.State == More {
+		o = x.Step([]byte(password))
+	}
+	if o.State != Done {
+		return p.mapped(o.Err)
+	}
+	return nil
+}
+
+// Result says who is logged in on this connection, and whether anybody is.
+func (p *Peer) Result() (Result, bool) {
+	if p.result == nil {
+		return Result{}, false
+	}
+	return *p.result, true
+}
+
+// Forget logs out: the connection is as new. An exchange under way is abandoned.
+func (p *Peer) Forget() {
+	p.abandon()
+	p.result = nil
+}
+
+// Close settles what is under way. It may be called more than once.
+func (p *Peer) Close() error {
+	p.Forget()
+	return nil
+}
+
+func (p *Peer) abandon() {
+	if p.exchange != nil {
+		p.exchange.settle(&Error{Class: mech.Cancelled, Code: "abandoned", Err: verifier.ErrAbandoned})
+		p.exchange = nil
+	}
+}
+
+func (p *Peer) mapped(err *Error) error {
+	if p.cfg.MapError != nil {
+		if mapped := p.cfg.MapError(err); mapped != nil {
+			return mapped
+		}
+	}
+	return err
+}

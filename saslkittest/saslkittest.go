@@ -1,0 +1,97 @@
+// Package saslkittest logs in without a network, for the tests of programs that
+// configure an Authenticator.
+package saslkittest
+
+import (
+	"fmt"
+
+	"github.com/saslkit/saslkit"
+	"github.com/saslkit/saslkit/mech"
+	"github.com/saslkit/saslkit/realm"
+)
+
+// Login runs a whole exchange of one mechanism, our client against the server
+// that auth configures, and returns who logged in. The error is the server's
+// *saslkit.Error, or the client's if the client broke off. It does not need a
+// *testing.T and may be called concurrently.
+func Login(auth *saslkit.Authenticator, ch saslkit.Channel, mechanism, user, password string) (saslkit.Result, error) {
+	return Client{
+		Mechanism:   mechanism,
+		Channel:     ch,
+		Credentials: saslkit.Credentials{Username: user, Password: password},
+	}.Login(auth)
+}
+
+// A Client is a login with everything said.
+type Client struct {
+	Mechanism   string
+	Credentials saslkit.Credentials
+	Channel     saslkit.Channel
+	Service     string // "" means "smtp"
+	Host        string // "" means "localhost"
+	Realm       realm.Policy
+	HostNames   []string // of the server
+}
+
+// maxSteps bounds the exchange, should a mechanism never end.
+const maxSteps = 20
+
+// Login runs the exchange.
+func (c Client) Login(auth *saslkit.Authenticator) (saslkit.Result, error) {
+	if c.Service == "" {
+		c.Service = "smtp"
+	}
+	if c.Host == "" {
+		c.Host = "localhost"
+	}
+	peer := auth.NewPeer(saslkit.PeerConfig{
+		Service: c.Service, Realm: c.Realm, HostNames: c.HostNames,
+		Channel: func() saslkit.Channel { return c.Channel },
+	})
+	defer peer.Close()
+	server, err := peer.Start(c.Mechanism)
+	if err != nil {
+		return saslkit.Result{}, err
+	}
+	client, err := saslkit.NewClient(saslkit.ClientConfig{
+		Credentials: c.Credentials,
+		Mechanisms:  []string{c.Mechanism},
+		Policy:      mech.Policy{Clear: mech.AnyMechanism, TLS: mech.AnyMechanism},
+		Channel:     c.Channel,
+		Service:     c.Service,
+		Host:        c.Host,
+	})
+	if err != nil {
+		return saslkit.Result{}, err
+	}
+	if err := converse(client, server); err != nil {
+		return saslkit.Result{}, err
+	}
+	if err := client.Finish(); err != nil {
+		return saslkit.Result{}, err
+	}
+	result, ok := peer.Result()
+	if !ok {
+		return saslkit.Result{}, fmt.Errorf("saslkittest: %s ended without a result", c.Mechanism)
+	}
+	return result, nil
+}
+
+// converse carries messages as SMTP and IMAP do: an initial response that the
+// mechanism has goes with the first message.
+func converse(client *saslkit.ClientExchange, server *saslkit.Exchange) error {
+	_, response, err := client.Start()
+	if err != nil {
+		return err
+	}
+	for range maxSteps {
+		challenge, done, err := server.Next(response)
+		if err != nil || done {
+			return err
+		}
+		if response, err = client.Next(challenge); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("saslkittest: %s does not end", client.Mechanism())
+}

@@ -63,7 +63,7 @@ func (c *collector) collectRun(r bucketRun) {
 	for i := range uint64(r.last-r.first) + 1 {
 		bucket := r.first + uint32(i)
 		if r.page+i >= uint64(c.pages) {
-			c.faults.add(damaged(uint32(r.page+i), "past the end of the file, buckets from %d to %d are lost", bucket, r.last))
+			c.faults.add(damaged(uint32(r.page+i), "past the end of the file, where bucket %d starts; up to bucket %d all are lost", bucket, r.last))
 			return
 		}
 		c.chain(bucket, func(p page, items []item) {

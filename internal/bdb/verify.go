@@ -136,10 +136,11 @@ func (v *verifier) checkFreeList() {
 }
 
 // checkRest looks at the pages that nothing led to. Pages reserved for buckets to
-// come are nobody's by right; stranded entries were told before.
+// come are nobody's by right; stranded entries and
+// bucket pages of a wrong type were told before.
 func (v *verifier) checkRest() {
 	for n := uint32(1); n < v.pages && n <= v.last; n++ {
-		if v.used.has(n) {
+		if v.used.has(n) || v.startsBucket(n) {
 			continue
 		}
 		p := v.cutPage(n)

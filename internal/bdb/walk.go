@@ -35,7 +35,7 @@ func (f *File) newWalk() *walk { return &walk{File: f, used: newPageSet(f.pages)
 func (w *walk) chain(bucket uint32, visit func(page, []item)) {
 	first := w.bucketPage(bucket)
 	if first >= uint64(w.pages) {
-		w.faults.add(damaged(uint32(first), "past the end of the file, bucket %d is lost", bucket))
+		w.faults.add(damaged(uint32(first), "past the end of the file, where bucket %d starts", bucket))
 		return
 	}
 	for n, from := uint32(first), uint32(0); ; {
@@ -71,12 +71,12 @@ func (w *walk) chained(n, from uint32) (page, *DamageError) {
 	switch {
 	case from != 0 && w.startsBucket(n):
 		return page{}, damaged(n, "starts a bucket, yet is the next of page %d", from)
-	case !w.used.add(n):
-		return page{}, damaged(n, "met a second time%s", reachedFrom(from))
 	case p.hole && from != 0:
 		return page{}, damaged(n, "zero from end to end%s", reachedFrom(from))
 	case !p.hole && !p.isHash():
 		return page{}, damaged(n, "type is %s, expected hash%s", typeName(p.typ), reachedFrom(from))
+	case !w.used.add(n):
+		return page{}, damaged(n, "met a second time%s", reachedFrom(from))
 	}
 	return p, nil
 }

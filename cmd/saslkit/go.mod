@@ -1,0 +1,13 @@
+module github.com/saslkit/saslkit/cmd/saslkit
+
+go 1.26.0
+
+require github.com/saslkit/saslkit v0.0.0
+
+require (
+	github.com/emersion/go-sasl v0.0.0-20241020182733-b788ff22d5a6 // indirect
+	github.com/xdg-go/stringprep v1.0.4 // indirect
+	golang.org/x/text v0.43.0 // indirect
+)
+
+replace github.com/saslkit/saslkit => ../..

@@ -1,0 +1,166 @@
+package sasldb
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"syscall"
+
+	"github.com/saslkit/saslkit/internal/bdb"
+)
+
+// MaxFile is the size in bytes above which a file is not read. A sasldb of a
+// million users has about 100 MB; libdb, when it follows a broken page number,
+// can blow a file up to terabytes that are mostly holes.
+const MaxFile = 1 << 30
+
+var (
+	// ErrFormat: the file is not one that this package reads. It may be sound.
+	ErrFormat = errors.New("sasldb: format is not supported")
+	// ErrDamaged: the file contradicts itself.
+	ErrDamaged = errors.New("sasldb: file is damaged")
+)
+
+// A Listing is what was found in a file.
+type Listing struct {
+	Records []Record // in the order of the file; values alias memory that is not used otherwise
+	Foreign int      // records whose key is not authid NUL realm NUL property
+	// Damage is what was met and where, each naming its page; the records are
+	// then those that are sound. Nil for a sound file. Each matches ErrDamaged.
+	Damage []error
+}
+
+// Read lists the database file at path. The error matches fs.ErrNotExist and
+// fs.ErrPermission where these are the reason, ErrFormat for a file of another
+// kind, and ErrDamaged when nothing of it can be read.
+func Read(path string) (Listing, error) {
+	data, err := readFile(path)
+	if err != nil {
+		return Listing{}, err
+	}
+	return parse(path, data)
+}
+
+// Verify checks the file at path more closely than db_verify does. Faults may
+// cost records now or at libdb's next write; warnings are oddities of healthy
+// files. The error is Read's.
+func Verify(path string) (faults, warnings []error, err error) {
+	data, err := readFile(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	f, err := open(path, data)
+	if err != nil {
+		return nil, nil, err
+	}
+	hard, soft := f.Verify()
+	return damages(path, hard), damages(path, soft), nil
+}
+
+// readFile reads a regular file as it is at one time: if it changes meanwhile,
+// that is found later as damage or by the stamp.
+func readFile(path string) ([]byte, error) {
+	// Without O_NONBLOCK a FIFO would hold us until somebody writes to it.
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, fmt.Errorf("sasldb: %w%s", err, cure(err))
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("sasldb: %w", err)
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("sasldb: %s is not a regular file: %w", path, ErrFormat)
+	case info.Size() > MaxFile:
+		return nil, fmt.Errorf("sasldb: %s has %d bytes, more than %d are not read: %w", path, info.Size(), int64(MaxFile), ErrFormat)
+	}
+	data := make([]byte, info.Size())
+	if _, err := io.ReadFull(file, data); err != nil {
+		return nil, fmt.Errorf("sasldb: %s: cut short while it was read: %w", path, ErrDamaged)
+	}
+	return data, nil
+}
+
+func cure(err error) string {
+	if errors.Is(err, fs.ErrPermission) {
+		return " (is the process in group sasl?)"
+	}
+	return ""
+}
+
+func parse(path string, data []byte) (Listing, error) {
+	f, err := open(path, data)
+	if err != nil {
+		return Listing{}, err
+	}
+	found, damage := f.Records()
+	l := Listing{Records: make([]Record, 0, len(found)), Damage: damages(path, damage)}
+	for _, r := range found {
+		authid, realm, property, ok := parseKey(r.Key)
+		if !ok {
+			l.Foreign++
+			continue
+		}
+		l.Records = append(l.Records, Record{Authid: authid, Realm: realm, Property: property, Value: r.Value})
+	}
+	return l, nil
+}
+
+// open recognises the format. One package for each format parses it.
+func open(path string, data []byte) (*bdb.File, error) {
+	if other := otherFormat(data); other != "" {
+		return nil, fmt.Errorf("sasldb: %s: the file is %s: %w", path, other, ErrFormat)
+	}
+	f, err := bdb.Open(data)
+	var format *bdb.FormatError
+	switch {
+	case err == nil:
+		return f, nil
+	case errors.As(err, &format):
+		return nil, &fileError{path, err, ErrFormat}
+	}
+	return nil, &fileError{path, err, ErrDamaged}
+}
+
+// otherFormat names what the file is if it is of a format that is known but not
+// read here.
+func otherFormat(data []byte) string {
+	gdbm := [][]byte{
+		{0x13, 0x57, 0x9a, 0xce}, {0xce, 0x9a, 0x57, 0x13}, // until 1.7
+		{0x13, 0x57, 0x9a, 0xcd}, {0xcd, 0x9a, 0x57, 0x13}, // 32-bit offsets
+		{0x13, 0x57, 0x9a, 0xcf}, {0xcf, 0x9a, 0x57, 0x13}, // 64-bit offsets
+		{0x13, 0x57, 0x9a, 0xd0}, {0xd0, 0x9a, 0x57, 0x13}, // numsync
+		{0x13, 0x57, 0x9a, 0xd1}, {0xd1, 0x9a, 0x57, 0x13},
+	}
+	for _, magic := range gdbm {
+		if bytes.HasPrefix(data, magic) {
+			return "a GDBM database"
+		}
+	}
+	if len(data) >= 20 && (bytes.Equal(data[16:20], []byte{0xde, 0xc0, 0xef, 0xbe}) || bytes.Equal(data[16:20], []byte{0xbe, 0xef, 0xc0, 0xde})) {
+		return "an LMDB database"
+	}
+	return ""
+}
+
+// A fileError names the file, then the place in it; it matches both causes.
+type fileError struct {
+	path  string
+	place error
+	kind  error
+}
+
+func (e *fileError) Error() string   { return fmt.Sprintf("sasldb: %s: %v", e.path, e.place) }
+func (e *fileError) Unwrap() []error { return []error{e.place, e.kind} }
+
+func damages(path string, found []*bdb.DamageError) []error {
+	var all []error
+	for _, d := range found {
+		all = append(all, &fileError{path, d, ErrDamaged})
+	}
+	return all
+}

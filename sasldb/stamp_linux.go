@@ -1,0 +1,39 @@
+package sasldb
+
+import (
+	"fmt"
+	"io/fs"
+	"syscall"
+	"time"
+)
+
+// A stamp tells one content of a file from another.
+type stamp struct {
+	dev, ino     uint64
+	size         int64
+	mtime, ctime syscall.Timespec
+}
+
+// modified is the later of the two times.
+func (s stamp) modified() time.Time {
+	m, c := time.Unix(s.mtime.Unix()), time.Unix(s.ctime.Unix())
+	if c.After(m) {
+		return c
+	}
+	return m
+}
+
+// stampOf allocates nothing: it is called for every login.
+func stampOf(path string) (stamp, error) {
+	var st syscall.Stat_t
+	for {
+		err := syscall.Stat(path, &st)
+		if err == syscall.EINTR {
+			continue
+		}
+		if err != nil {
+			return stamp{}, fmt.Errorf("sasldb: %w%s", &fs.PathError{Op: "stat", Path: path, Err: err}, cure(err))
+		}
+		return stamp{uint64(st.Dev), st.Ino, st.Size, st.Mtim, st.Ctim}, nil
+	}
+}

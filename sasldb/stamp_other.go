@@ -1,0 +1,25 @@
+//go:build !linux
+
+package sasldb
+
+import (
+	"fmt"
+	"os"
+	"time"
+)
+
+// A stamp tells one content of a file from another.
+type stamp struct {
+	size  int64
+	mtime time.Time
+}
+
+func (s stamp) modified() time.Time { return s.mtime }
+
+func stampOf(path string) (stamp, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return stamp{}, fmt.Errorf("sasldb: %w%s", err, cure(err))
+	}
+	return stamp{info.Size(), info.ModTime()}, nil
+}

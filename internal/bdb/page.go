@@ -1,6 +1,9 @@
 package bdb
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 const (
 	pageChecksumAt = 28
@@ -98,6 +101,7 @@ func (f *File) items(p page, into []item) ([]item, *DamageError) {
 	if floor > end {
 		return nil, damaged(p.number, "%d entries do not fit into %d bytes", p.entries, end)
 	}
+	into = slices.Grow(into, p.entries)
 	for i := range p.entries {
 		offset := int(f.order.Uint16(p.bytes[header+2*i:]))
 		if offset < floor {

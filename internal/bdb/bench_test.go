@@ -1,0 +1,58 @@
+package bdb
+
+import "testing"
+
+func BenchmarkRecords(b *testing.B) {
+	data := mustBuild(b, userRecords(1000), Options{})
+	b.SetBytes(int64(len(data)))
+	b.ReportAllocs()
+	for b.Loop() {
+		f, err := Open(data)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if records, faults := f.Records(); len(records) != 1000 || faults != nil {
+			b.Fatal(len(records), faults)
+		}
+	}
+}
+
+func BenchmarkRecordsChecksummed(b *testing.B) {
+	data := mustBuild(b, userRecords(1000), Options{Layout: Layout{Checksummed: true}})
+	b.SetBytes(int64(len(data)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if records, faults := mustOpen(b, data).Records(); len(records) != 1000 || faults != nil {
+			b.Fatal(len(records), faults)
+		}
+	}
+}
+
+func BenchmarkLookup(b *testing.B) {
+	f := mustOpen(b, mustBuild(b, userRecords(1000), Options{}))
+	key := []byte("user0500\x00example.com\x00userPassword")
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, ok, err := f.Lookup(key); !ok || err != nil {
+			b.Fatal(ok, err)
+		}
+	}
+}
+
+func BenchmarkVerify(b *testing.B) {
+	f := mustOpen(b, mustBuild(b, userRecords(1000), Options{}))
+	b.ReportAllocs()
+	for b.Loop() {
+		if faults, warnings := f.Verify(); faults != nil || warnings != nil {
+			b.Fatal(faults, warnings)
+		}
+	}
+}
+
+func BenchmarkBuild(b *testing.B) {
+	records := userRecords(1000)
+	b.ReportAllocs()
+	for b.Loop() {
+		mustBuild(b, records, Options{})
+	}
+}

@@ -1,0 +1,202 @@
+package bdb
+
+import (
+	"bytes"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// These tests hold what Build makes before libdb and Cyrus SASL.
+
+// peer returns the path of a foreign program. Without it the test is skipped, or
+// fails if SASLKIT_PEERS=required says that it must be there.
+func peer(t *testing.T, name, debianPackage string) string {
+	t.Helper()
+	for _, candidate := range []string{name, "/usr/sbin/" + name} {
+		if path, err := exec.LookPath(candidate); err == nil {
+			return path
+		}
+	}
+	text := fmt.Sprintf("missing peer: %s (Debian package %s)", name, debianPackage)
+	if os.Getenv("SASLKIT_PEERS") == "required" {
+		t.Fatal(text)
+	}
+	t.Skip(text)
+	return ""
+}
+
+// run returns the standard output of a program and what it complained about.
+func run(t *testing.T, stdin, program string, args ...string) (stdout, stderr string, err error) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), program, args...)
+	cmd.Stdin = strings.NewReader(stdin)
+	var out, complaint bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &complaint
+	err = cmd.Run()
+	return out.String(), complaint.String(), err
+}
+
+func mustRun(t *testing.T, stdin, program string, args ...string) string {
+	t.Helper()
+	out, complaint, err := run(t, stdin, program, args...)
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", program, err, complaint)
+	}
+	return out
+}
+
+func writeFile(t *testing.T, data []byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "sasldb2")
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// parseDump reads what db_dump prints: a header, then keys and values by turns, a
+// blank and hexadecimal digits each.
+func parseDump(t *testing.T, dump string) map[string]string {
+	t.Helper()
+	_, body, ok := strings.Cut(dump, "HEADER=END\n")
+	if !ok {
+		t.Fatalf("no dump: %.200q", dump)
+	}
+	var fields []string
+	for line := range strings.Lines(body) {
+		if text, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), " "); ok {
+			b, err := hex.DecodeString(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			fields = append(fields, string(b))
+		}
+	}
+	all := map[string]string{}
+	for i := 0; i+1 < len(fields); i += 2 {
+		if _, ok := all[fields[i]]; ok {
+			t.Errorf("libdb lists key %.40q twice", fields[i])
+		}
+		all[fields[i]] = fields[i+1]
+	}
+	return all
+}
+
+// dumpOf prints records as db_load reads them.
+func dumpOf(records []Record) string {
+	var b strings.Builder
+	b.WriteString("VERSION=3\nformat=bytevalue\ntype=hash\nHEADER=END\n")
+	for _, r := range records {
+		fmt.Fprintf(&b, " %x\n %x\n", r.Key, r.Value)
+	}
+	b.WriteString("DATA=END\n")
+	return b.String()
+}
+
+// TestLibdbReads: libdb's verifier accepts the file, its cursor lists the records,
+// and its lookup finds every key. The last is seen by asking it to add them all
+// without overwriting: it names each as present and changes nothing.
+func TestLibdbReads(t *testing.T) {
+	verify := peer(t, "db5.3_verify", "db5.3-util")
+	dump := peer(t, "db5.3_dump", "db5.3-util")
+	load := peer(t, "db5.3_load", "db5.3-util")
+	check := func(t *testing.T, l Layout, records []Record) {
+		path := writeFile(t, mustBuild(t, records, Options{Layout: l, LongKeys: KeepLongKeys}))
+		mustRun(t, "", verify, "-q", path)
+		if got := parseDump(t, mustRun(t, "", dump, path)); !maps.Equal(got, asMap(t, records)) {
+			t.Errorf("libdb lists %d records, want %d, or they differ", len(got), len(records))
+		}
+		_, complaint, _ := run(t, dumpOf(records), load, "-n", "-t", "hash", path)
+		if n := strings.Count(complaint, "already exists"); n != len(records) {
+			t.Errorf("libdb finds %d of %d keys", n, len(records))
+		}
+		if got := parseDump(t, mustRun(t, "", dump, path)); !maps.Equal(got, asMap(t, records)) {
+			t.Error("libdb lists other records after looking them up")
+		}
+		mustRun(t, "", verify, "-q", path)
+	}
+	eachLayout(t, func(t *testing.T, l Layout) {
+		check(t, l, nil)
+		check(t, l, randomRecords(seeded(), 300, l.PageSize))
+	})
+	t.Run("older versions", func(t *testing.T) {
+		check(t, Layout{Version: 7, BigEndian: true}, randomRecords(seeded(), 300, 4096))
+		check(t, Layout{Version: 8, PageSize: 512, Checksummed: true}, randomRecords(seeded(), 300, 512))
+	})
+	t.Run("long keys", func(t *testing.T) {
+		records := randomRecords(seeded(), 100, 512)
+		for i := range 40 {
+			records = append(records, Record{bytes.Repeat([]byte("K"), 129+3*i), []byte("of a long key")})
+		}
+		check(t, Layout{PageSize: 512}, records)
+	})
+	t.Run("1000 users", func(t *testing.T) { check(t, Layout{}, userRecords(1000)) })
+}
+
+// TestLibdbWrites: libdb overwrites every value of a built file and adds as many
+// records again, splitting buckets; we read what it made of it.
+func TestLibdbWrites(t *testing.T) {
+	verify := peer(t, "db5.3_verify", "db5.3-util")
+	load := peer(t, "db5.3_load", "db5.3-util")
+	eachLayout(t, func(t *testing.T, l Layout) {
+		records := randomRecords(seeded(), 200, l.PageSize)
+		path := writeFile(t, mustBuild(t, records, Options{Layout: l}))
+		for i := range records {
+			records[i].Value = append([]byte("changed "), records[i].Value...)
+		}
+		for i := range 300 {
+			records = append(records, Record{fmt.Appendf(nil, "added%d\x00\x00userPassword", i), randomBytes(seeded(), i)})
+		}
+		mustRun(t, dumpOf(records), load, "-t", "hash", path)
+		mustRun(t, "", verify, "-q", path)
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := mustOpen(t, data)
+		checkClean(t, f, asMap(t, records))
+		if f.Info().Layout != l {
+			t.Errorf("layout is now %+v", f.Info().Layout)
+		}
+	})
+}
+
+// TestCyrus: saslpasswd2 adds, changes and deletes users in a built file, and
+// sasldblistusers2 lists it. Only keys of the right form, for others make it loop.
+func TestCyrus(t *testing.T) {
+	passwd := peer(t, "saslpasswd2", "sasl2-bin")
+	list := peer(t, "sasldblistusers2", "sasl2-bin")
+	records := userRecords(300)
+	path := writeFile(t, mustBuild(t, records, Options{}))
+	listing := mustRun(t, "", list, "-f", path)
+	if n := strings.Count(listing, "@example.com: userPassword"); n != 300 {
+		t.Errorf("sasldblistusers2 lists %d of 300 users", n)
+	}
+	set := func(password string, args ...string) {
+		mustRun(t, password, passwd, append([]string{"-p", "-f", path, "-u", "example.com"}, args...)...)
+	}
+	set("of alice", "-c", "alice")
+	set("changed", "user0007")
+	mustRun(t, "", passwd, "-d", "-f", path, "-u", "example.com", "user0008")
+
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := mustOpen(t, data)
+	for user, want := range map[string]string{"alice": "of alice", "user0007": "changed", "user0008": "", "user0009": string(records[9].Value)} {
+		got, found, err := f.Lookup([]byte(user + "\x00example.com\x00userPassword"))
+		if err != nil || string(got) != want || found != (want != "") {
+			t.Errorf("%s: got %q, %v, %v, want %q", user, got, found, err, want)
+		}
+	}
+	if faults, warnings := f.Verify(); faults != nil || warnings != nil {
+		t.Error(faults, warnings)
+	}
+}

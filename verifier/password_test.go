@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+
+	"github.com/saslkit/saslkit/internal/saslprep"
 )
 
 func TestMatchPassword(t *testing.T) {
@@ -58,7 +60,7 @@ func FuzzMatchPassword(f *testing.F) {
 	f.Add("", "\u00ad")
 	f.Fuzz(func(t *testing.T, presented, stored string) {
 		got := MatchPassword(presented, stored)
-		want := presented != "" && stored != "" && presented == prepared(stored)
+		want := presented != "" && stored != "" && presented == saslprep.Password(stored)
 		if got != want {
 			t.Errorf("MatchPassword(%+q, %+q) = %v", presented, stored, got)
 		}

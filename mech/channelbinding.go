@@ -6,6 +6,8 @@ import (
 	_ "crypto/sha512"
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 )
 
 // The channel-binding types that a TLS channel can have.
@@ -50,8 +52,8 @@ func endPoint(leaf *x509.Certificate) ([]byte, bool) {
 	if leaf == nil {
 		return nil, false
 	}
-	hash, ok := endPointHashes[leaf.SignatureAlgorithm]
-	if !ok {
+	hash := signatureHash(leaf.Raw)
+	if hash == 0 {
 		return nil, false
 	}
 	h := hash.New()
@@ -59,21 +61,78 @@ func endPoint(leaf *x509.Certificate) ([]byte, bool) {
 	return h.Sum(nil), true
 }
 
-// endPointHashes are those of the algorithms that crypto/x509 knows. For PSS it
-// knows only parameters that name one hash twice.
-var endPointHashes = map[x509.SignatureAlgorithm]crypto.Hash{
-	x509.MD5WithRSA:       crypto.SHA256,
-	x509.SHA1WithRSA:      crypto.SHA256,
-	x509.DSAWithSHA1:      crypto.SHA256,
-	x509.ECDSAWithSHA1:    crypto.SHA256,
-	x509.SHA256WithRSA:    crypto.SHA256,
-	x509.DSAWithSHA256:    crypto.SHA256,
-	x509.ECDSAWithSHA256:  crypto.SHA256,
-	x509.SHA256WithRSAPSS: crypto.SHA256,
-	x509.SHA384WithRSA:    crypto.SHA384,
-	x509.ECDSAWithSHA384:  crypto.SHA384,
-	x509.SHA384WithRSAPSS: crypto.SHA384,
-	x509.SHA512WithRSA:    crypto.SHA512,
-	x509.ECDSAWithSHA512:  crypto.SHA512,
-	x509.SHA512WithRSAPSS: crypto.SHA512,
+// signatureHash reads the hash from the signature algorithm of a certificate in
+// DER, since crypto/x509 knows neither SHA-224 nor every spelling of PSS. It
+// returns 0 if there is no single one.
+func signatureHash(der []byte) crypto.Hash {
+	var certificate struct {
+		TBS       asn1.RawValue
+		Algorithm pkix.AlgorithmIdentifier
+		Signature asn1.BitString
+	}
+	if _, err := asn1.Unmarshal(der, &certificate); err != nil {
+		return 0
+	}
+	hash := hashesOf[certificate.Algorithm.Algorithm.String()]
+	if certificate.Algorithm.Algorithm.String() == oidPSS {
+		hash = pssHash(certificate.Algorithm.Parameters.FullBytes)
+	}
+	if hash == crypto.MD5 || hash == crypto.SHA1 {
+		return crypto.SHA256
+	}
+	return hash
+}
+
+// pssHash reads RSASSA-PSS-params (RFC 4055 section 3.1), whose two hashes must
+// be the same.
+func pssHash(der []byte) crypto.Hash {
+	params := struct {
+		Hash    pkix.AlgorithmIdentifier `asn1:"explicit,optional,tag:0"`
+		MGF     pkix.AlgorithmIdentifier `asn1:"explicit,optional,tag:1"`
+		Salt    int                      `asn1:"explicit,optional,tag:2,default:20"`
+		Trailer int                      `asn1:"explicit,optional,tag:3,default:1"`
+	}{}
+	if _, err := asn1.Unmarshal(der, &params); err != nil {
+		return 0
+	}
+	hash, mask := crypto.SHA1, crypto.SHA1 // the defaults
+	if params.Hash.Algorithm != nil {
+		hash = hashesOf[params.Hash.Algorithm.String()]
+	}
+	if params.MGF.Algorithm != nil {
+		var inner pkix.AlgorithmIdentifier
+		if _, err := asn1.Unmarshal(params.MGF.Parameters.FullBytes, &inner); err != nil {
+			return 0
+		}
+		mask = hashesOf[inner.Algorithm.String()]
+	}
+	if hash != mask {
+		return 0
+	}
+	return hash
+}
+
+const oidPSS = "1.2.840.113549.1.1.10"
+
+// hashesOf maps hash and signature algorithms to the hash.
+var hashesOf = map[string]crypto.Hash{
+	"1.2.840.113549.1.1.4":   crypto.MD5, // RSA
+	"1.2.840.113549.1.1.5":   crypto.SHA1,
+	"1.2.840.113549.1.1.14":  crypto.SHA224,
+	"1.2.840.113549.1.1.11":  crypto.SHA256,
+	"1.2.840.113549.1.1.12":  crypto.SHA384,
+	"1.2.840.113549.1.1.13":  crypto.SHA512,
+	"1.2.840.10045.4.1":      crypto.SHA1, // ECDSA
+	"1.2.840.10045.4.3.1":    crypto.SHA224,
+	"1.2.840.10045.4.3.2":    crypto.SHA256,
+	"1.2.840.10045.4.3.3":    crypto.SHA384,
+	"1.2.840.10045.4.3.4":    crypto.SHA512,
+	"1.2.840.10040.4.3":      crypto.SHA1, // DSA
+	"2.16.840.1.101.3.4.3.1": crypto.SHA224,
+	"2.16.840.1.101.3.4.3.2": crypto.SHA256,
+	"1.3.14.3.2.26":          crypto.SHA1, // the hashes themselves
+	"2.16.840.1.101.3.4.2.4": crypto.SHA224,
+	"2.16.840.1.101.3.4.2.1": crypto.SHA256,
+	"2.16.840.1.101.3.4.2.2": crypto.SHA384,
+	"2.16.840.1.101.3.4.2.3": crypto.SHA512,
 }

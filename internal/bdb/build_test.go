@@ -248,10 +248,10 @@ func TestCompareKeys(t *testing.T) {
 	}{
 		{on("a"), on("b")},
 		{on("b"), on("\xff")},
-		{on("aa"), on("a")},  // both on-page: longer first
-		{on("a"), on("")},    //
+		{on("aa"), on("a")}, // both on-page: longer first
+		{on("a"), on("")},
 		{on("a"), off("aa")}, // one off-page: shorter first
-		{off("a"), on("aa")}, //
+		{off("a"), on("aa")},
 		{off("a"), off("aa")},
 		{off("a"), on("b")},
 	} {

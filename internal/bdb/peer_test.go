@@ -200,3 +200,40 @@ func TestCyrus(t *testing.T) {
 		t.Error(faults, warnings)
 	}
 }
+
+// TestCyrusShrinks: saslpasswd2 adds users to small pages until buckets split, then
+// deletes them until libdb merges buckets and frees pages. At no point must Verify
+// find a fault; a wrong previous page is libdb's habit.
+func TestCyrusShrinks(t *testing.T) {
+	passwd := peer(t, "saslpasswd2", "sasl2-bin")
+	verify := peer(t, "db5.3_verify", "db5.3-util")
+	path := writeFile(t, mustBuild(t, userRecords(5), Options{Layout: Layout{PageSize: 512}}))
+	const users = 40
+	for i := range 2 * users {
+		if i < users {
+			mustRun(t, "pw", passwd, "-p", "-c", "-f", path, "-u", "example.net", fmt.Sprintf("added%d", i))
+		} else {
+			mustRun(t, "", passwd, "-d", "-f", path, "-u", "example.net", fmt.Sprintf("added%d", i-users))
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := mustOpen(t, data)
+		if faults, _ := f.Verify(); faults != nil {
+			t.Fatalf("after change %d: %v", i, faults)
+		}
+		if i == users-1 {
+			t.Logf("%d buckets when full", f.Info().Buckets)
+		}
+	}
+	mustRun(t, "", verify, "-q", path)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	records, _ := mustOpen(t, data).Records()
+	if want := userRecords(5); !maps.Equal(asMap(t, records), asMap(t, want)) {
+		t.Errorf("%d records left, want %d, or they differ", len(records), len(want))
+	}
+}

@@ -1,6 +1,10 @@
 package bdb
 
-import "bytes"
+import (
+	"bytes"
+	"cmp"
+	"slices"
+)
 
 // A Record is a key and its value. Both may be empty and neither is nil in what
 // this package returns. From a File they alias its data where they lie on one
@@ -21,30 +25,31 @@ type Record struct {
 func (f *File) Records() ([]Record, []*DamageError) {
 	c := newCollector(f)
 	c.collect()
-	return c.records(), c.faults.all()
+	return c.sound(), c.faults.all()
 }
 
 // A collector walks all buckets and keeps what it finds until it is known whether
 // something contradicts it.
 type collector struct {
 	*walk
-	found []found
-	owner map[uint32]int // overflow page to the index of the record that claimed it
+	found  []Record
+	places []place        // of what was found, index by index
+	owner  map[uint32]int // overflow page to the index of what claimed it
 }
 
-type found struct {
-	Record
+// A place is where a record was found, and what was found out about it.
+type place struct {
 	page   uint32
-	entry  int
+	entry  uint16
 	offKey bool // the key is off-page
 	sound  bool
 }
 
-func (r *found) pageKey() pageKey { return pageKey{r.Key, r.offKey} }
-
 func newCollector(f *File) *collector {
 	return &collector{walk: f.newWalk(), owner: map[uint32]int{}}
 }
+
+func (c *collector) pageKey(i int) pageKey { return pageKey{c.found[i].Key, c.places[i].offKey} }
 
 func (c *collector) collect() {
 	if c.cut != nil {
@@ -74,28 +79,35 @@ func (c *collector) collectRun(r bucketRun) {
 	}
 }
 
-// add reads one pair. The entry in c.found comes first, because claims name it.
+// add reads one pair. Its place is noted first, because claims name it.
 func (c *collector) add(bucket uint32, key, value item) {
 	index := len(c.found)
-	c.found = append(c.found, found{page: key.page, entry: key.entry, offKey: key.bytes[0] == itemOffPage})
-	take := func(page uint32) bool { return c.take(page, index) }
-	k, err := c.key(key, take)
-	if err == nil && c.hash != nil {
-		if b := c.bucket(c.hash(k)); b != bucket {
-			err = key.damaged("belongs to bucket %d, found in bucket %d", b, bucket)
-		}
-	}
+	c.found = append(c.found, Record{})
+	c.places = append(c.places, place{page: key.page, entry: uint16(key.entry), offKey: key.bytes[0] == itemOffPage})
+	r, err := c.read(bucket, key, value, func(page uint32) bool { return c.take(page, index) })
 	if err != nil {
 		c.faults.add(err)
 		return
+	}
+	c.found[index] = r
+	c.places[index].sound = true
+}
+
+func (c *collector) read(bucket uint32, key, value item, take claim) (Record, *DamageError) {
+	k, err := c.key(key, take)
+	if err != nil {
+		return Record{}, err
+	}
+	if c.hash != nil {
+		if b := c.bucket(c.hash(k)); b != bucket {
+			return Record{}, key.damaged("belongs to bucket %d, found in bucket %d", b, bucket)
+		}
 	}
 	v, err := c.value(value, take)
 	if err != nil {
-		c.faults.add(err)
-		return
+		return Record{}, err
 	}
-	c.found[index].Record = Record{Key: k, Value: v}
-	c.found[index].sound = true
+	return Record{Key: k, Value: v}, nil
 }
 
 // take claims an overflow page for a record. If another record has claimed it
@@ -106,9 +118,9 @@ func (c *collector) take(page uint32, index int) bool {
 		return true
 	}
 	if other, ok := c.owner[page]; ok && other != index {
-		c.found[other].sound = false
-		c.faults.add(damaged(c.found[other].page, "entry %d is lost: page %d is claimed again by page %d",
-			c.found[other].entry, page, c.found[index].page))
+		p := &c.places[other]
+		p.sound = false
+		c.faults.add(damaged(p.page, "entry %d is lost: page %d is claimed again by page %d", p.entry, page, c.places[index].page))
 	}
 	return false
 }
@@ -126,35 +138,46 @@ func (c *collector) findStranded() {
 	}
 }
 
-// findTwins looks for keys met twice.
+// findTwins looks for keys met twice: once sorted by key they are neighbours.
 func (c *collector) findTwins() {
-	first := make(map[string]int, len(c.found))
-	for i := range c.found {
-		twin := &c.found[i]
-		if !twin.sound {
-			continue
+	order := make([]int, 0, len(c.found))
+	for i, p := range c.places {
+		if p.sound {
+			order = append(order, i)
 		}
-		j, ok := first[string(twin.Key)]
-		if !ok {
-			first[string(twin.Key)] = i
-			continue
+	}
+	slices.SortFunc(order, func(i, j int) int {
+		return cmp.Or(bytes.Compare(c.found[i].Key, c.found[j].Key), i-j)
+	})
+	for len(order) > 1 {
+		first, n := order[0], 1
+		for ; n < len(order) && bytes.Equal(c.found[order[n]].Key, c.found[first].Key); n++ {
+			c.foundTwin(first, order[n])
 		}
-		if one := &c.found[j]; bytes.Equal(one.Value, twin.Value) {
-			c.faults.add(damaged(twin.page, "entry %d has the key and value of entry %d on page %d", twin.entry, one.entry, one.page))
-		} else {
-			one.sound = false
-			c.faults.add(damaged(twin.page, "entry %d has the key of entry %d on page %d and another value", twin.entry, one.entry, one.page))
-		}
-		twin.sound = false
+		order = order[n:]
 	}
 }
 
-func (c *collector) records() []Record {
-	records := make([]Record, 0, len(c.found))
-	for i := range c.found {
-		if c.found[i].sound {
-			records = append(records, c.found[i].Record)
+// foundTwin drops the later of two records with one key, and the first too unless
+// they are alike.
+func (c *collector) foundTwin(first, later int) {
+	c.places[later].sound = false
+	value := "the same value"
+	if !bytes.Equal(c.found[first].Value, c.found[later].Value) {
+		c.places[first].sound = false
+		value = "another value"
+	}
+	a, b := c.places[first], c.places[later]
+	c.faults.add(damaged(b.page, "entry %d has the key of entry %d on page %d and %s", b.entry, a.entry, a.page, value))
+}
+
+// sound returns what nothing contradicts, and spends c.found for it.
+func (c *collector) sound() []Record {
+	sound := c.found[:0]
+	for i, r := range c.found {
+		if c.places[i].sound {
+			sound = append(sound, r)
 		}
 	}
-	return records
+	return sound
 }

@@ -6,13 +6,13 @@ import "encoding/binary"
 type Kind uint8
 
 const (
-	KindUnknown   Kind = iota // no Berkeley DB file
-	KindHash                  // the kind that this package reads
-	KindBtree                 // also the directory of a file with sub-databases
-	KindQueue                 //
-	KindHeap                  //
-	KindRename                // what libdb leaves behind while it renames
-	KindOldFormat             // 1.85 and early 2.x, which had the magic in front
+	KindUnknown Kind = iota // no Berkeley DB file
+	KindHash                // the kind that this package reads
+	KindBtree               // also the directory of a file with sub-databases
+	KindQueue
+	KindHeap
+	KindRename    // what libdb leaves behind while it renames
+	KindOldFormat // 1.85 and early 2.x, which had the magic in front
 )
 
 var kindNames = [...]string{

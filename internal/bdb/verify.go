@@ -105,12 +105,12 @@ func (v *verifier) predecessors() []uint32 {
 
 // checkOrder reports pairs that libdb's bisection might not find.
 func (v *verifier) checkOrder() {
-	for i := 1; i < len(v.found); i++ {
-		a, b := v.found[i-1], v.found[i]
+	for i := 1; i < len(v.places); i++ {
+		a, b := v.places[i-1], v.places[i]
 		if a.page != b.page || !a.sound || !b.sound || v.cutPage(b.page).typ != typeSorted {
 			continue
 		}
-		if compareKeys(a.pageKey(), b.pageKey()) >= 0 {
+		if compareKeys(v.pageKey(i-1), v.pageKey(i)) >= 0 {
 			v.fault(b.page, "entry %d is not in order: libdb may not find it", b.entry)
 		}
 	}

@@ -72,7 +72,7 @@ func (s *digestMD5Server) awaitStart(_ context.Context, response []byte) ([]byte
 	if s.offered.qops == nil {
 		s.offered.qops = []string{"auth"}
 	}
-	return s.offered.append(nil), s.awaitResponse, nil
+	return s.offered.encoded().append(nil), s.awaitResponse, nil
 }
 
 // awaitResponse computes what the response should be and only then says what is

@@ -177,10 +177,21 @@ func parseDigestChallenge(b []byte) (digestChallenge, error) {
 	return c, nil
 }
 
+// encoded is the challenge with its realms, which come from the configuration in
+// UTF-8, in the character set of the message.
+func (c digestChallenge) encoded() digestChallenge {
+	realms := make([]string, 0, len(c.realms))
+	for _, r := range c.realms {
+		realms = append(realms, c.encode(r))
+	}
+	c.realms = realms
+	return c
+}
+
 // append writes the directives in the order of RFC 2831's example.
 func (c digestChallenge) append(b []byte) []byte {
 	for _, r := range c.realms {
-		b = append(appendQuoted(b, "realm", c.encode(r)), ',')
+		b = append(appendQuoted(b, "realm", r), ',')
 	}
 	b = append(appendQuoted(b, "nonce", c.nonce), ',')
 	b = append(appendQuoted(b, "qop", strings.Join(c.qops, ",")), ',')

@@ -1,0 +1,180 @@
+package mech
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"reflect"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/saslkit/saslkit/verifier"
+)
+
+// Every parser is fuzzed for the same things: an error comes with the zero value,
+// and what was parsed, printed and parsed again is the same. Every server is
+// fuzzed with whole conversations in FuzzServer.
+
+// seed adds the client's or the server's messages of the vector files.
+func seed(f *testing.F, file, from string) {
+	f.Helper()
+	t := &testing.T{}
+	for _, v := range loadVectors(t, "testdata/vectors/"+file) {
+		for _, s := range v.Steps {
+			if s.From == from {
+				f.Add(s.B64)
+			}
+		}
+	}
+}
+
+// fuzzParser checks one parser and its printer.
+func fuzzParser[M any](f *testing.F, parse func([]byte) (M, error), print func(M) []byte) {
+	f.Fuzz(func(t *testing.T, b []byte) {
+		m, err := parse(b)
+		if err != nil {
+			var syntax *SyntaxError
+			if !errors.As(err, &syntax) || syntax.Offset < 0 || syntax.Offset > len(b) || syntax.Reason == "" {
+				t.Fatalf("error is %#v, want a SyntaxError within the message", err)
+			}
+			var zero M
+			if !reflect.DeepEqual(m, zero) {
+				t.Fatalf("error %v comes with %+v", err, m)
+			}
+			return
+		}
+		printed := print(m)
+		again, err := parse(printed)
+		if err != nil {
+			t.Fatalf("%q prints as %q, which does not parse: %v", b, printed, err)
+		}
+		if diff := cmp.Diff(m, again, cmp.Exporter(func(reflect.Type) bool { return true })); diff != "" {
+			t.Fatalf("%q prints as %q, which is another message:\n%s", b, printed, diff)
+		}
+	})
+}
+
+func FuzzPlainMessage(f *testing.F) {
+	seed(f, "plain.json", "C")
+	fuzzParser(f, parsePlain, func(m plainMessage) []byte { return m.append(nil) })
+}
+
+func FuzzCRAMMD5Response(f *testing.F) {
+	seed(f, "cram-md5.json", "C")
+	fuzzParser(f, parseCRAMMD5, func(m cramMD5Message) []byte { return m.append(nil) })
+}
+
+func FuzzDigestChallenge(f *testing.F) {
+	seed(f, "digest-md5.json", "S")
+	f.Add([]byte(`realm="a",realm=b,nonce="x",qop="auth,auth-conf",cipher="rc4,3des",maxbuf=17,stale=true,algorithm=md5-sess`))
+	fuzzParser(f, parseDigestChallenge, func(c digestChallenge) []byte { return c.append(nil) })
+}
+
+func FuzzDigestResponse(f *testing.F) {
+	seed(f, "digest-md5.json", "C")
+	fuzzParser(f, parseDigestResponse, func(r digestResponse) []byte { return r.append(nil) })
+}
+
+func FuzzDigestRspauth(f *testing.F) {
+	seed(f, "digest-md5.json", "S")
+	fuzzParser(f, parseRspauth, func(s string) []byte { return []byte("rspauth=" + s) })
+}
+
+func FuzzAnonymousTrace(f *testing.F) {
+	seed(f, "anonymous.json", "C")
+	f.Fuzz(func(t *testing.T, b []byte) {
+		s := ANONYMOUS.NewServer(&ServerConfig{Backend: nobody{}})
+		o := s.Step(t.Context(), b)
+		if o.State == More && b == nil {
+			return
+		}
+		if o.State == Done && (!utf8.Valid(b) || bytes.ContainsAny(b, "\r\n\x00") || o.Identity.Trace != string(b)) {
+			t.Fatalf("trace %q was accepted as %q", b, o.Identity.Trace)
+		}
+	})
+}
+
+func FuzzExternalAuthzid(f *testing.F) {
+	seed(f, "external.json", "C")
+	f.Fuzz(func(t *testing.T, b []byte) {
+		s := EXTERNAL.NewServer(&ServerConfig{Backend: nobody{}, External: "chris"})
+		o := s.Step(t.Context(), b)
+		if o.State == Done && (len(b) > 0 && string(b) != "chris" || o.Identity.Account.User != "chris") {
+			t.Fatalf("authzid %q was accepted for chris", b)
+		}
+	})
+}
+
+// nobody is a backend without users that still hands out a decoy, and with a
+// password that the fuzzer does not know.
+type nobody struct{}
+
+func (nobody) Realms() []string { return []string{"example.com"} }
+func (nobody) VerifyPassword(context.Context, string, string) (verifier.Account, error) {
+	return verifier.Account{}, verifier.ErrNoUser
+}
+func (nobody) LookupSecret(context.Context, string, string, []verifier.Kind) (verifier.Secret, error) {
+	return verifier.Secret{Kind: verifier.KindPassword, Value: []byte("decoy password")}, verifier.ErrNoUser
+}
+func (nobody) Authorize(context.Context, verifier.Account, string) (string, error) {
+	return "", verifier.ErrNotPermitted
+}
+
+// FuzzServer sends three arbitrary responses to the server of every mechanism
+// that asks for credentials. Whatever they are, nobody is let in, every failure
+// is final, and the exchange ends.
+func FuzzServer(f *testing.F) {
+	f.Add(uint8(0), []byte("\x00tim\x00tanstaaftanstaaf"), []byte{}, []byte{})
+	f.Add(uint8(1), []byte("chris"), []byte("secret"), []byte{})
+	f.Add(uint8(2), []byte(nil), []byte("tim b913a602c7eda7a495b4e6e7334d3890"), []byte{})
+	f.Add(uint8(3), []byte(nil), []byte(`username="chris",realm="example.com",nonce="n",nc=00000001,cnonce="c",digest-uri="smtp/h",response=d388dad90d4bbd760a152321f2143af7,qop=auth`), []byte{})
+	f.Fuzz(func(t *testing.T, which uint8, a, b, c []byte) {
+		rows := []*Mechanism{PLAIN, LOGIN, CRAMMD5, DIGESTMD5}
+		m := rows[int(which)%len(rows)]
+		s := m.NewServer(&ServerConfig{Backend: nobody{}, Service: "smtp"})
+		failed := false
+		for i, response := range [][]byte{a, b, c, a, b, c} {
+			if i == 0 && len(response) == 0 {
+				response = nil
+			}
+			o := s.Step(t.Context(), response)
+			switch {
+			case o.State == Done:
+				t.Fatalf("%s let somebody in with %q %q %q", m.Name, a, b, c)
+			case failed && (o.State != Failed || !errors.Is(o.Err, ErrExchangeOver)):
+				t.Fatalf("%s goes on after its failure: %d %v", m.Name, o.State, o.Err)
+			case o.State == Failed && (o.Err == nil || o.Err.Class == 0 || o.Data != nil):
+				t.Fatalf("%s failed with %v and data %q", m.Name, o.Err, o.Data)
+			}
+			failed = failed || o.State == Failed
+		}
+		if !failed {
+			t.Fatalf("%s does not end", m.Name)
+		}
+	})
+}
+
+// FuzzClient sends two arbitrary challenges to the client of every mechanism.
+// It never answers nil without an error, and a client that wants proof does not
+// believe any.
+func FuzzClient(f *testing.F) {
+	f.Add(uint8(3), []byte(`realm="example.com",nonce="n",qop="auth",algorithm=md5-sess`), []byte("rspauth=00000000000000000000000000000000"))
+	f.Add(uint8(2), []byte("<1896.697170952@postoffice.reston.mci.net>"), []byte{})
+	f.Fuzz(func(t *testing.T, which uint8, a, b []byte) {
+		m := table[int(which)%len(table)]
+		c := m.NewClient(&ClientConfig{Credentials: Credentials{Username: "al", Password: "secret"}, Service: "smtp", Host: "h"})
+		if _, err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		for _, challenge := range [][]byte{a, b} {
+			if response, err := c.Next(challenge); response == nil && err == nil {
+				t.Fatalf("%s answers %q with nil", m.Name, challenge)
+			}
+		}
+		if m.Provides&MutualAuth != 0 && c.Finish() == nil {
+			t.Fatalf("%s believes %q %q", m.Name, a, b)
+		}
+	})
+}

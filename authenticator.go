@@ -148,6 +148,8 @@ func (a *Authenticator) validate(m *mech.Mechanism) (fault error, ok bool) {
 	ok = under.refusal == 0 || clear.refusal == 0
 	_, named := a.named(m)
 	switch {
+	case !named && m.Need == mech.NeedExternal:
+		return nil, false // it depends on the client's certificate: nothing to rely on
 	case named && !ok:
 		return fmt.Errorf("saslkit: mech_list names %s, but %s", m.Name, under.Reason), false
 	case ok && a.Logger != nil && under.warning != "":

@@ -135,6 +135,44 @@ func cramMD5Digest(held verifier.Secret, challenge string) (string, error) {
 	return hex.EncodeToString(mac.Sum(nil)), nil
 }
 
+// CRAMMD5Secret is the secret of kind KindCRAMMD5 for a password: its two
+// half-finished HMAC states, with which CRAM-MD5 works and PLAIN does not.
+func CRAMMD5Secret(password string) []byte {
+	key := []byte(saslprep.Password(password))
+	if len(key) > md5.BlockSize { // RFC 2104 section 2
+		sum := md5.Sum(key)
+		key = sum[:]
+	}
+	states := make([]byte, 0, 2*md5.Size)
+	for _, pad := range []byte{0x5c, 0x36} {
+		block := bytes.Repeat([]byte{pad}, md5.BlockSize)
+		for i, b := range key {
+			block[i] ^= b
+		}
+		states = append(states, md5State(block)...)
+	}
+	return states
+}
+
+// md5State is the state after whole blocks, in little-endian words.
+func md5State(blocks []byte) []byte {
+	h := md5.New()
+	h.Write(blocks)
+	saved, err := h.(encoding.BinaryMarshaler).MarshalBinary()
+	if err != nil {
+		panic("mech: crypto/md5 does not save its state: " + err.Error())
+	}
+	state := make([]byte, 0, md5.Size)
+	for i := len(md5Saved); i < len(md5Saved)+md5.Size; i += 4 {
+		state = binary.LittleEndian.AppendUint32(state, binary.BigEndian.Uint32(saved[i:]))
+	}
+	return state
+}
+
+// md5Saved begins crypto/md5's marshalled form: then come the state in big-endian
+// words, the unfinished block and the length so far.
+const md5Saved = "md5\x01"
+
 // hmacMD5Resume finishes an HMAC-MD5 whose outer and inner pads have already
 // been hashed: 2 x 16 bytes, little-endian words, outer state first.
 func hmacMD5Resume(states []byte, text string) (string, error) {
@@ -149,11 +187,9 @@ func hmacMD5Resume(states []byte, text string) (string, error) {
 	return hex.EncodeToString(outer), err
 }
 
-// md5Resume hashes more bytes from the state after one block of 64 bytes. It
-// speaks crypto/md5's marshalled form: magic, state in big-endian words, the
-// unfinished block (none) and the length so far.
+// md5Resume hashes more bytes from the state after one block of 64 bytes.
 func md5Resume(state, more []byte) ([]byte, error) {
-	saved := []byte("md5\x01")
+	saved := []byte(md5Saved)
 	for i := 0; i < md5.Size; i += 4 {
 		saved = binary.BigEndian.AppendUint32(saved, binary.LittleEndian.Uint32(state[i:]))
 	}

@@ -207,6 +207,13 @@ func (r digestResponse) userHash(password string) [md5.Size]byte {
 	return digestUserHash(r.hashed(r.username), r.hashed(r.realm), latin1OrUTF8(password))
 }
 
+// DIGESTMD5Secret is the secret of kind KindDIGESTMD5 for a password: what
+// DIGEST-MD5 needs, good for this user in this realm only.
+func DIGESTMD5Secret(user, realm, password string) []byte {
+	sum := digestUserHash(latin1OrUTF8(user), latin1OrUTF8(realm), latin1OrUTF8(password))
+	return sum[:]
+}
+
 func digestUserHash(user, realm, password string) [md5.Size]byte {
 	return md5.Sum([]byte(user + ":" + realm + ":" + password))
 }

@@ -1,7 +1,10 @@
 package interop
 
 import (
+	"context"
+	"crypto/tls"
 	"net"
+	"time"
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapserver"
@@ -28,6 +31,9 @@ type IMAPBackend struct {
 // NewSession is for imapserver.Options. The session outlives STARTTLS, which is
 // why the channel is asked for anew at each login.
 func (b *IMAPBackend) NewSession(c *imapserver.Conn) (imapserver.Session, *imapserver.GreetingData, error) {
+	if err := handshake(c.NetConn()); err != nil {
+		return nil, nil, err
+	}
 	channel := b.Channel
 	if channel == nil {
 		channel = SocketChannel
@@ -37,6 +43,22 @@ func (b *IMAPBackend) NewSession(c *imapserver.Conn) (imapserver.Session, *imaps
 	cfg.Channel = func() saslkit.Channel { return channel(c.NetConn()) }
 	cfg.MapError = imapError
 	return &imapSession{b.Auth.NewPeer(cfg), imapmemserver.NewUserSession(b.Mailboxes)}, nil, nil
+}
+
+// handshakeTimeout bounds how long a client under implicit TLS may stay silent.
+const handshakeTimeout = 30 * time.Second
+
+// handshake completes implicit TLS. Otherwise go-imap would send its greeting,
+// with the capabilities in it, before the channel is known to be secure, and
+// offer what the policy permits in the clear.
+func handshake(conn net.Conn) error {
+	t, ok := conn.(*tls.Conn)
+	if !ok {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), handshakeTimeout)
+	defer cancel()
+	return t.HandshakeContext(ctx)
 }
 
 // An imapSession has AuthenticateMechanisms, Authenticate and the LOGIN command

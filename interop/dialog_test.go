@@ -3,10 +3,13 @@ package interop
 import (
 	"bufio"
 	"crypto/tls"
+	"encoding/base64"
 	"net"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/saslkit/saslkit"
 )
 
 // A dialog talks to a server line by line, for what a well-behaved client would
@@ -132,5 +135,36 @@ func (d *dialog) follow(script []string) {
 		} else {
 			d.expect(strings.TrimPrefix(step, "S: "))
 		}
+	}
+}
+
+// answers begins a login of our client and returns what it says to a challenge,
+// both in base64.
+func answers(t testing.TB, mechanism, service string) func(challenge string) string {
+	t.Helper()
+	x, err := saslkit.NewClient(saslkit.ClientConfig{
+		Credentials: saslkit.Credentials{Username: labUser, Password: labPassword},
+		Mechanisms:  []string{mechanism},
+		Policy:      labPolicy,
+		Service:     service,
+		Host:        "localhost",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := x.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return func(challenge string) string {
+		t.Helper()
+		decoded, err := base64.StdEncoding.DecodeString(strings.TrimSpace(challenge))
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := x.Next(decoded)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return base64.StdEncoding.EncodeToString(response)
 	}
 }

@@ -3,7 +3,6 @@ package interop
 import (
 	"context"
 	"encoding/base64"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -181,38 +180,13 @@ func TestSMTPStartTLSChangesTheOffer(t *testing.T) {
 	}
 }
 
-// cramMD5Response answers a challenge of CRAM-MD5.
-func cramMD5Response(t testing.TB, challenge string) string {
-	t.Helper()
-	x, err := saslkit.NewClient(saslkit.ClientConfig{
-		Credentials: saslkit.Credentials{Username: labUser, Password: labPassword},
-		Mechanisms:  []string{"CRAM-MD5"},
-		Policy:      labPolicy,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := x.Start(); err != nil {
-		t.Fatal(err)
-	}
-	decoded, err := base64.StdEncoding.DecodeString(challenge)
-	if err != nil {
-		t.Fatal(err)
-	}
-	response, err := x.Next(decoded)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b64(string(response))
-}
-
 // A response that was right for one challenge is wrong for the next.
 func TestSMTPReplayedResponse(t *testing.T) {
 	t.Parallel()
 	d, _ := smtpDialog(t, smtpLab(t, setup{}), inClear)
 	d.say("AUTH CRAM-MD5")
-	response := cramMD5Response(t, strings.TrimSpace(d.expect("334 ")))
+	response := answers(t, "CRAM-MD5", "smtp")(d.expect("334 "))
 	d.follow([]string{"C: *", "S: 501 ", "C: AUTH CRAM-MD5", "S: 334 ", "C: " + response, "S: 535 5.7.8"})
 	d.say("AUTH CRAM-MD5")
-	d.follow([]string{fmt.Sprint("C: ", cramMD5Response(t, strings.TrimSpace(d.expect("334 ")))), "S: 235 "})
+	d.follow([]string{"C: " + answers(t, "CRAM-MD5", "smtp")(d.expect("334 ")), "S: 235 "})
 }

@@ -2,11 +2,19 @@ module github.com/saslkit/saslkit/cmd/saslkit
 
 go 1.26.0
 
-require github.com/saslkit/saslkit v0.0.0
+require (
+	github.com/emersion/go-smtp v0.25.1
+	github.com/saslkit/saslkit v0.0.0
+	github.com/spf13/cobra v1.10.2
+	github.com/spf13/pflag v1.0.9
+	golang.org/x/term v0.47.0
+)
 
 require (
 	github.com/emersion/go-sasl v0.0.0-20241020182733-b788ff22d5a6 // indirect
+	github.com/inconshreveable/mousetrap v1.1.0 // indirect
 	github.com/xdg-go/stringprep v1.0.4 // indirect
+	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
 )
 

@@ -1,6 +1,22 @@
-// Command saslkit: see the README.
+// Command saslkit looks after the logins of a mail site: it lists and verifies
+// sasldb files, says which mechanisms a configuration can offer and why, tries
+// logins in process and against live servers, and has a lab server of its own.
+//
+// "saslkit help" lists the commands. What scripts may rely on is the form of
+// the results on standard output and the exit codes (exit.go); everything else
+// goes to standard error.
 package main
 
-import "github.com/saslkit/saslkit"
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
 
-func main() { _ = saslkit.Done }
+func main() {
+	// A reader that went away is then an error of the write, and a command can
+	// still remove its temporary folder.
+	signal.Ignore(syscall.SIGPIPE)
+	os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}

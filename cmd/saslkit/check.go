@@ -1,0 +1,201 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/saslkit/saslkit"
+	"github.com/saslkit/saslkit/mech"
+	"github.com/saslkit/saslkit/realm"
+	"github.com/saslkit/saslkit/saslkittest"
+	"github.com/saslkit/saslkit/verifier"
+)
+
+// A check is one login in process.
+type check struct {
+	auth      *saslkit.Authenticator
+	realms    realm.Policy
+	service   string
+	mechanism *mech.Mechanism
+	user      string
+	password  string
+}
+
+func newCheckCommand(std *stdio) *cobra.Command {
+	var o siteOptions
+	var mechanism string
+	var password passwordSource
+	cmd := &cobra.Command{
+		Use:   "check --verifier SPEC... [options] USER",
+		Short: "Try one login in process",
+		Long: `Checks a user's password against the verifiers, or with --mech by a whole
+exchange of that mechanism, as on a channel under TLS. USER may be user@realm.
+
+Prints "ok user=... realm=... mech=..." or "no reason=..." with one of:
+wrong-password, unknown-user, no-secret, disabled, expired, not-permitted (exit
+code 1), unavailable (exit code 3).`,
+		Args: arguments("USER"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			m, err := checkedMechanism(mechanism)
+			if err != nil {
+				return err
+			}
+			c, err := newCheck(std, cmd.Flags(), &o, m, args[0])
+			if err != nil {
+				return answerUnavailable(std, err)
+			}
+			if c.password, err = password.read(std, args[0]); err != nil {
+				return err
+			}
+			return c.answer(cmd.Context(), std)
+		},
+	}
+	o.register(cmd.Flags())
+	cmd.Flags().StringVar(&mechanism, "mech", "", "run a whole exchange of this `MECHANISM`")
+	password.register(cmd.Flags())
+	return cmd
+}
+
+// checkedMechanism is nil for "".
+func checkedMechanism(name string) (*mech.Mechanism, error) {
+	m := mech.ByName(name)
+	if m == nil && name != "" {
+		return nil, usage("check: no mechanism %q (known: %s)", name, strings.Join(mechanismNames(mech.All()), " "))
+	}
+	return m, nil
+}
+
+// newCheck opens the stores. Without a mechanism only the verifiers are asked,
+// by PLAIN and whatever the policy. A mechanism needs no mech_list to name it;
+// if there is one, it decides.
+func newCheck(std *stdio, f *pflag.FlagSet, o *siteOptions, m *mech.Mechanism, user string) (*check, error) {
+	a, err := o.authenticator()
+	if err != nil {
+		return nil, err
+	}
+	if a.Mechanisms != nil {
+		if err := validate(a); err != nil {
+			return nil, err
+		}
+	}
+	c := &check{auth: a, service: o.service, mechanism: m, user: user}
+	switch {
+	case m == nil:
+		c.mechanism = mech.PLAIN
+		a.Mechanisms, a.Policy = []string{mech.PLAIN.Name}, mech.Policy{Clear: mech.AnyMechanism, TLS: mech.AnyMechanism}
+	case a.Mechanisms == nil:
+		a.Mechanisms = []string{m.Name}
+	}
+	if _, own, ok := strings.Cut(user, "@"); ok && !f.Changed("realm") {
+		c.realms = realm.Policy{Default: own}
+		std.say("realm: %s, as in the user's name", own)
+		return c, nil
+	}
+	c.realms, err = o.realms(std, f, a)
+	return c, err
+}
+
+// answerUnavailable answers for stores that cannot even be opened.
+func answerUnavailable(std *stdio, err error) error {
+	if code := exitCode(err); code != exitUntried && code != exitDamaged {
+		return err
+	}
+	fmt.Fprintln(std.out, "no reason=unavailable")
+	return untried(err)
+}
+
+// answer prints the one line of the result, and the detail beside it.
+func (c *check) answer(ctx context.Context, std *stdio) error {
+	result, err := c.login(ctx)
+	if err == nil {
+		fmt.Fprintf(std.out, "ok user=%s realm=%s mech=%s\n", field(result.User), field(result.Realm), result.Mechanism)
+		return nil
+	}
+	failure := mech.AsError(err)
+	detail := fmt.Errorf("check: %s: %s", failure.Class, failure.Detail())
+	reason := reasonOf(failure)
+	if reason == "" {
+		return &exitError{exitUsage, detail}
+	}
+	fmt.Fprintf(std.out, "no reason=%s\n", reason)
+	if failure.Class == mech.Unavailable {
+		return untried(detail)
+	}
+	return &exitError{exitNo, detail}
+}
+
+func (c *check) login(ctx context.Context) (saslkit.Result, error) {
+	needs := c.mechanism.Need == mech.NeedPassword || c.mechanism.Need == mech.NeedSecret
+	if needs && c.password == "" {
+		return saslkit.Result{}, fmt.Errorf("%w: it is empty", verifier.ErrWrongPassword)
+	}
+	if needs && !slices.Contains(c.auth.Advertised(underTLS()), c.mechanism.Name) {
+		if err := c.unserved(ctx); err != nil {
+			return saslkit.Result{}, err
+		}
+	}
+	return saslkittest.Client{
+		Mechanism:   c.mechanism.Name,
+		Credentials: saslkit.Credentials{Username: c.user, Password: c.password},
+		Channel:     underTLS(),
+		Service:     c.service,
+		Realm:       c.realms,
+	}.Login(c.auth)
+}
+
+// unserved says what a mechanism that cannot be offered comes to for this user:
+// there may be no such user, or no secret. It returns nil if something else,
+// the policy, speaks against the mechanism.
+func (c *check) unserved(ctx context.Context) error {
+	if c.auth.Policy.Missing(c.mechanism, true) != 0 || !containsFold(c.auth.Mechanisms, c.mechanism.Name) {
+		return nil
+	}
+	user, r, err := c.realms.Split(c.user)
+	if err != nil {
+		return fmt.Errorf("%w: %w", verifier.ErrNoUser, err)
+	}
+	for _, v := range stores(c.auth) {
+		source, ok := verifier.SourceOf(v)
+		if !ok {
+			continue
+		}
+		_, err = source.LookupSecret(ctx, verifier.Request{User: user, Realm: r, Service: c.service, Mechanism: c.mechanism.Name}, c.mechanism.Secrets...)
+		if !errors.Is(err, verifier.ErrNoUser) {
+			break
+		}
+	}
+	if err == nil {
+		return verifier.ErrNoSecret
+	}
+	return err
+}
+
+// reasonOf finds the word for a failure; "" if it is not the login's but the
+// command line's, such as a name that no mechanism can send.
+func reasonOf(failure *saslkit.Error) string {
+	switch {
+	case failure.Class == mech.Unavailable:
+		return "unavailable"
+	case errors.Is(failure, verifier.ErrNoUser):
+		return "unknown-user"
+	case errors.Is(failure, verifier.ErrNoSecret):
+		return "no-secret"
+	}
+	switch failure.Class {
+	case mech.BadCredentials:
+		return "wrong-password"
+	case mech.Disabled:
+		return "disabled"
+	case mech.Expired:
+		return "expired"
+	case mech.NotPermitted, mech.TooWeak, mech.EncryptionRequired, mech.MechanismUnavailable:
+		return "not-permitted"
+	}
+	return ""
+}

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+)
+
+// A passwordSource says where a command gets a password from. There is no
+// option that takes the password itself: everybody would see it in ps.
+type passwordSource struct {
+	stdin bool
+	file  string
+}
+
+func (p *passwordSource) register(f *pflag.FlagSet) {
+	f.BoolVar(&p.stdin, "password-stdin", false, "read the password from standard input, one line")
+	f.StringVar(&p.file, "password-file", "", "read the password from the first line of `FILE`")
+}
+
+// maxPassword is the longest password that the library takes, in bytes.
+const maxPassword = 4096
+
+// read returns the password: empty if that is what stands there.
+func (p *passwordSource) read(std *stdio, user string) (string, error) {
+	switch {
+	case p.stdin && p.file != "":
+		return "", usage("--password-stdin and --password-file exclude each other")
+	case p.stdin:
+		return firstLine(std.in, "standard input")
+	case p.file != "":
+		file, err := os.Open(p.file)
+		if err != nil {
+			return "", untried(fmt.Errorf("password file: %w", err))
+		}
+		defer file.Close()
+		return firstLine(file, "the password file")
+	}
+	terminal, ok := std.in.(*os.File)
+	if !ok || !term.IsTerminal(int(terminal.Fd())) {
+		return "", usage("no terminal to ask for the password: use --password-stdin or --password-file")
+	}
+	return prompt(std, terminal, user)
+}
+
+// firstLine reads a line without its newline. The last line may lack one.
+func firstLine(r io.Reader, name string) (string, error) {
+	line, err := bufio.NewReader(io.LimitReader(r, maxPassword+2)).ReadString('\n')
+	line = strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r")
+	switch {
+	case err != nil && !errors.Is(err, io.EOF):
+		return "", untried(fmt.Errorf("reading the password from %s: %w", name, err))
+	case len(line) > maxPassword:
+		return "", usage("the password on %s has more than %d bytes", name, maxPassword)
+	}
+	return line, nil
+}
+
+// prompt asks on the terminal, without echo. An interrupt gives the echo back.
+func prompt(std *stdio, terminal *os.File, user string) (string, error) {
+	fd := int(terminal.Fd())
+	before, err := term.GetState(fd)
+	if err != nil {
+		return "", untried(fmt.Errorf("terminal: %w", err))
+	}
+	interrupted := make(chan os.Signal, 1)
+	signal.Notify(interrupted, os.Interrupt)
+	defer signal.Stop(interrupted)
+
+	fmt.Fprintf(std.err, "Password of %s: ", shown(user))
+	type answer struct {
+		password []byte
+		err      error
+	}
+	answers := make(chan answer, 1)
+	go func() { // ends with the line, or with the program
+		password, err := term.ReadPassword(fd)
+		answers <- answer{password, err}
+	}()
+	select {
+	case <-interrupted:
+		term.Restore(fd, before)
+		fmt.Fprintln(std.err)
+		return "", untried(errors.New("interrupted"))
+	case a := <-answers:
+		fmt.Fprintln(std.err)
+		if a.err != nil {
+			return "", untried(fmt.Errorf("terminal: %w", a.err))
+		}
+		return string(a.password), nil
+	}
+}

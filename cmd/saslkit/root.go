@@ -1,0 +1,176 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// A stdio is the three streams of a command.
+type stdio struct {
+	in  io.Reader
+	out *bufio.Writer // results; remembers the first failed write
+	err io.Writer     // everything else; may be written to concurrently
+}
+
+// say tells the person at the terminal something that is no result.
+func (s *stdio) say(format string, args ...any) {
+	for line := range strings.Lines(fmt.Sprintf(format, args...)) {
+		fmt.Fprintln(s.err, "saslkit: "+shown(strings.TrimSuffix(line, "\n")))
+	}
+}
+
+// run is the whole program but for what it cannot do in a test: it returns the
+// exit code. A command that serves does so until the context ends.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	std := &stdio{in: stdin, out: bufio.NewWriter(stdout), err: &lockedWriter{w: stderr}}
+	root := newRoot(std)
+	root.SetArgs(args)
+	err := execute(ctx, root, args)
+	if flushErr := std.out.Flush(); flushErr != nil && err == nil {
+		err = untried(fmt.Errorf("standard output: %w", flushErr))
+	}
+	var e *exitError
+	switch {
+	case err == nil, errors.Is(err, syscall.EPIPE), errors.As(err, &e) && e.err == nil:
+	default:
+		std.say("%v", err)
+	}
+	return exitCode(err)
+}
+
+// execute runs the command that the arguments name. That there is no such
+// command comes before what is wrong with its options.
+func execute(ctx context.Context, root *cobra.Command, args []string) error {
+	if _, _, err := root.Find(args); err != nil {
+		text, suggested, found := strings.Cut(err.Error(), "\n\nDid you mean this?\n")
+		if !found {
+			return usage(`%s ("saslkit help" lists them)`, text)
+		}
+		return usage("%s: did you mean %s?", text, strings.Join(strings.Fields(suggested), " or "))
+	}
+	return root.ExecuteContext(ctx)
+}
+
+func newRoot(std *stdio) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "saslkit",
+		Short: "Logins of mail sites: sasldb files, SASL mechanisms, live servers",
+		Long: `saslkit looks after the logins of a mail site.
+
+Results go to standard output, everything else to standard error. Exit codes:
+0 done, 1 the answer is no, 2 usage or configuration error, 3 it could not be
+tried, 4 the input is damaged. A password is never an argument: it is asked for
+on the terminal or comes with --password-stdin or --password-file.`,
+		Version:       version(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		RunE: func(*cobra.Command, []string) error {
+			return usage(`no command ("saslkit help" lists them)`)
+		},
+	}
+	root.SetIn(std.in)
+	root.SetOut(std.out)
+	root.SetErr(std.err)
+	root.SetVersionTemplate("saslkit {{.Version}}\n")
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetHelpCommand(newHelpCommand(root))
+	root.InitDefaultHelpCmd() // for Find, in execute
+	root.AddCommand(
+		newCheckCommand(std),
+		newDemoCommand(std),
+		newLoginCommand(std),
+		newMechsCommand(std),
+		newUsersCommand(std),
+		newVerifyCommand(std),
+	)
+	return root
+}
+
+// newHelpCommand is cobra's, but for the exit code when there is no such
+// command.
+func newHelpCommand(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Explain a command",
+		RunE: func(_ *cobra.Command, args []string) error {
+			topic, _, err := root.Find(args)
+			if err != nil {
+				text, _, _ := strings.Cut(err.Error(), "\n")
+				return usage("%s", text)
+			}
+			topic.InitDefaultHelpFlag()
+			return topic.Help()
+		},
+	}
+}
+
+// flagError says what is wrong with an option, without the letters joined to
+// it or its value: somebody may have typed a password there.
+func flagError(err error) error {
+	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) {
+		name := unknown.GetSpecifiedName()
+		if unknown.GetSpecifiedShortnames() != "" {
+			return usage("unknown option -%s", name)
+		}
+		return usage("unknown option --%s", name)
+	}
+	return usage("%w", err)
+}
+
+// arguments asks for exactly these. What was given is not repeated, for the
+// same reason.
+func arguments(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) < len(names):
+			return usage("%s: %s is missing", cmd.Name(), strings.Join(names[len(args):], " "))
+		case len(args) > len(names) && len(names) == 0:
+			return usage("%s takes no arguments", cmd.Name())
+		case len(args) > len(names):
+			return usage("%s takes no more arguments than %s", cmd.Name(), strings.Join(names, " "))
+		}
+		return nil
+	}
+}
+
+// version is that of the module, and of the commit if the build knows it.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "(unknown)"
+	}
+	text := info.Main.Version
+	if text == "" {
+		text = "(devel)"
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && !strings.Contains(text, s.Value[:min(12, len(s.Value))]) {
+			text += " " + s.Value
+		}
+	}
+	return text + " " + info.GoVersion
+}
+
+// A lockedWriter is written to by servers in the background as well.
+type lockedWriter struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (l *lockedWriter) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(b)
+}

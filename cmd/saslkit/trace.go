@@ -1,0 +1,110 @@
+package main
+
+import (
+	"encoding/base64"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+)
+
+// hidden stands where a secret was.
+const hidden = "<hidden>"
+
+// A tracer prints a conversation with its messages decoded and its secrets
+// hidden.
+//
+// What a mechanism's messages hold, redactResponse and redactChallenge know.
+// Besides, what we sent as a secret is hidden wherever the server repeats it:
+// some answer a command that they do not understand with the command.
+type tracer struct {
+	w       io.Writer // nil: hide, but print nothing
+	secrets []string
+}
+
+// hide hides a secret from now on, as it stands and in base64.
+func (t *tracer) hide(secret string) {
+	if secret != "" {
+		t.secrets = append(t.secrets, secret, base64.RawStdEncoding.EncodeToString([]byte(secret)))
+	}
+}
+
+// response returns what may be shown of a message of ours. The message is
+// hidden from now on if it holds a secret.
+func (t *tracer) response(mechanism string, number int, message []byte) string {
+	text := redactResponse(mechanism, number, message)
+	if strings.Contains(text, hidden) {
+		t.hide(string(message))
+	}
+	return text
+}
+
+// challenge shows a message of the server's, with the word before it that its
+// protocol has.
+func (t *tracer) challenge(word, mechanism string, message []byte) {
+	t.print("S: " + word + " " + t.clean(redactChallenge(mechanism, message)))
+}
+
+// clean is text of the server's, fit to be shown.
+func (t *tracer) clean(text string) string {
+	for _, s := range t.secrets {
+		text = strings.ReplaceAll(text, s, hidden)
+	}
+	return shown(text)
+}
+
+func (t *tracer) client(line string) { t.print("C: " + shown(line)) }
+
+func (t *tracer) server(line string) { t.print("S: " + t.clean(line)) }
+
+func (t *tracer) note(format string, args ...any) {
+	t.print("-- " + shown(fmt.Sprintf(format, args...)))
+}
+
+func (t *tracer) print(line string) {
+	if t.w != nil {
+		fmt.Fprintln(t.w, line)
+	}
+}
+
+// redactResponse returns what may be shown of a client's message, the first one
+// being number 0. Of a mechanism that is not known here nothing may.
+func redactResponse(mechanism string, number int, response []byte) string {
+	text := string(response)
+	switch mechanism {
+	case "EXTERNAL", "ANONYMOUS":
+		return quotedMessage(text)
+	case "PLAIN":
+		if i := strings.LastIndexByte(text, 0); i >= 0 {
+			return quotedMessage(text[:i+1] + hidden)
+		}
+	case "LOGIN":
+		if number == 0 {
+			return quotedMessage(text)
+		}
+	case "CRAM-MD5":
+		if i := strings.LastIndexByte(text, ' '); i >= 0 {
+			return quotedMessage(text[:i+1] + hidden)
+		}
+	case "DIGEST-MD5":
+		return quotedMessage(digestProof.ReplaceAllString(text, "${1}"+hidden))
+	}
+	return hidden
+}
+
+// redactChallenge is the same for a server's message.
+func redactChallenge(mechanism string, challenge []byte) string {
+	switch mechanism {
+	case "LOGIN", "CRAM-MD5", "PLAIN", "EXTERNAL", "ANONYMOUS":
+		return quotedMessage(string(challenge))
+	case "DIGEST-MD5":
+		return quotedMessage(digestProof.ReplaceAllString(string(challenge), "${1}"+hidden))
+	}
+	return hidden
+}
+
+// digestProof is the value of response= and rspauth= (RFC 2831 section 2.1.2
+// and 2.1.3).
+var digestProof = regexp.MustCompile(`((?:response|rspauth)\s*=\s*)("[^"]*"?|[^,\s]*)`)
+
+func quotedMessage(text string) string { return `"` + shown(text) + `"` }

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/saslkit/saslkit/realm"
+	"github.com/saslkit/saslkit/sasldb"
+)
+
+// defaultDB is where Cyrus SASL looks.
+const defaultDB = "/etc/sasldb2"
+
+func registerDB(f *pflag.FlagSet, path *string) {
+	f.StringVarP(path, "file", "f", defaultDB, "the database `FILE`")
+}
+
+func newUsersCommand(std *stdio) *cobra.Command {
+	var path string
+	var asJSON, reveal bool
+	cmd := &cobra.Command{
+		Use:   "users [-f FILE] [--json] [--reveal]",
+		Short: "List the users of a sasldb file",
+		Long: `Prints one line for each user: user@realm, a tab, and the properties that the
+file holds of him, separated by commas. Names that hold control characters are
+printed as Go strings in quotes.
+
+With --json, one object for each record: authid, realm, property, with
+--reveal also value_base64. Text that is not UTF-8 is in authid_base64 and so on.
+
+Of a damaged file the sound records are listed; the damage is told on standard
+error and the exit code is 4.`,
+		Args: arguments(),
+		RunE: func(*cobra.Command, []string) error {
+			if reveal && !asJSON {
+				return usage("users: --reveal needs --json")
+			}
+			listing, err := sasldb.Read(path)
+			if err != nil {
+				return fileError(path, err)
+			}
+			slices.SortFunc(listing.Records, compareRecords)
+			if asJSON {
+				err = writeRecords(std.out, listing.Records, reveal)
+			} else {
+				writeUsers(std.out, listing.Records)
+			}
+			if err != nil {
+				return err
+			}
+			return sayListing(std, path, listing)
+		},
+	}
+	registerDB(cmd.Flags(), &path)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object for each record")
+	cmd.Flags().BoolVar(&reveal, "reveal", false, "with --json: the values, passwords among them")
+	return cmd
+}
+
+func compareRecords(a, b sasldb.Record) int {
+	return cmp.Or(
+		strings.Compare(a.Realm, b.Realm),
+		strings.Compare(a.Authid, b.Authid),
+		strings.Compare(a.Property, b.Property),
+		bytes.Compare(a.Value, b.Value),
+	)
+}
+
+// writeUsers prints the users of sorted records.
+func writeUsers(out *bufio.Writer, records []sasldb.Record) {
+	for len(records) > 0 {
+		first := records[0]
+		var properties []string
+		n := 0
+		for ; n < len(records) && records[n].Authid == first.Authid && records[n].Realm == first.Realm; n++ {
+			properties = append(properties, quoted(records[n].Property))
+		}
+		records = records[n:]
+		fmt.Fprintf(out, "%s\t%s\n", quoted(realm.Join(first.Authid, first.Realm)), strings.Join(slices.Compact(properties), ","))
+	}
+}
+
+// A jsonRecord is a record as users --json prints it. Of each name one of the
+// two fields is set; a realm may be empty and is there all the same.
+type jsonRecord struct {
+	Authid         *string `json:"authid,omitempty"`
+	AuthidBase64   *string `json:"authid_base64,omitempty"`
+	Realm          *string `json:"realm,omitempty"`
+	RealmBase64    *string `json:"realm_base64,omitempty"`
+	Property       *string `json:"property,omitempty"`
+	PropertyBase64 *string `json:"property_base64,omitempty"`
+	ValueBase64    *string `json:"value_base64,omitempty"`
+}
+
+func newJSONRecord(r sasldb.Record, reveal bool) jsonRecord {
+	var j jsonRecord
+	j.Authid, j.AuthidBase64 = textOrBase64(r.Authid)
+	j.Realm, j.RealmBase64 = textOrBase64(r.Realm)
+	j.Property, j.PropertyBase64 = textOrBase64(r.Property)
+	if reveal {
+		value := base64.StdEncoding.EncodeToString(r.Value)
+		j.ValueBase64 = &value
+	}
+	return j
+}
+
+func textOrBase64(s string) (text, encoded *string) {
+	if utf8.ValidString(s) {
+		return &s, nil
+	}
+	e := base64.StdEncoding.EncodeToString([]byte(s))
+	return nil, &e
+}
+
+func writeRecords(out *bufio.Writer, records []sasldb.Record, reveal bool) error {
+	var line bytes.Buffer
+	encoder := json.NewEncoder(&line)
+	encoder.SetEscapeHTML(false)
+	for _, r := range records {
+		line.Reset()
+		if err := encoder.Encode(newJSONRecord(r, reveal)); err != nil {
+			return err
+		}
+		out.Write(printableJSON(bytes.TrimSuffix(line.Bytes(), []byte("\n"))))
+		out.WriteByte('\n')
+	}
+	return nil
+}
+
+// sayListing tells what the listing leaves out.
+func sayListing(std *stdio, path string, l sasldb.Listing) error {
+	if l.Foreign > 0 {
+		std.say("%s: %d records are no user's and not listed (their key is not name NUL realm NUL property)", path, l.Foreign)
+	}
+	if len(l.Damage) == 0 {
+		return nil
+	}
+	return &exitError{exitDamaged, errors.Join(append(l.Damage, fmt.Errorf("%s: only sound records are listed", path))...)}
+}

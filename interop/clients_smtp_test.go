@@ -1,0 +1,104 @@
+package interop
+
+import (
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// The clients of a Debian system against our go-smtp server, with users that
+// saslpasswd2 wrote.
+func TestSMTPClients(t *testing.T) {
+	matrix(t, []mailClient{
+		{"swaks", fourMechanisms, needSwaks, swaks},
+		{"msmtp", fourMechanisms, nothingMore, msmtp},
+		{"curl", fourMechanisms, nothingMore, curlSMTP},
+		{"gsasl", fourMechanisms, nothingMore, gsaslSMTP},
+		{"mutt", fourMechanisms, needCyrusModules, mutt},
+		{"libsasl2", fourMechanisms, needCyrusModules, libsasl2SMTP},
+		{"smtplib", []string{"PLAIN", "LOGIN", "CRAM-MD5"}, nothingMore, smtplib},
+	}, smtpLab, "535 5.7.8")
+}
+
+func needSwaks(t testing.TB) {
+	needPerl(t, "Authen::SASL", "libauthen-sasl-perl")
+	needPerl(t, "Net::SSLeay", "libnet-ssleay-perl")
+}
+
+func swaks(t testing.TB, r clientRun) *exec.Cmd {
+	args := []string{
+		"--server", "127.0.0.1", "--port", r.port, "--helo", "client.example", "--quit-after", "AUTH",
+		"--auth", r.mechanism, "--auth-user", labUser, "--auth-password", r.password,
+	}
+	if r.cert != "" {
+		args = append(args, "--tls", "--tls-verify", "--tls-ca-path", r.cert)
+	}
+	return exec.Command(need(t, "swaks"), args...)
+}
+
+func msmtp(t testing.TB, r clientRun) *exec.Cmd {
+	rc := filepath.Join(r.dir, "msmtprc")
+	settings := fmt.Sprintf("account default\nhost 127.0.0.1\nport %s\ndomain client.example\nfrom alice@mail.example\nauth %s\nuser %s\npassword %s\n",
+		r.port, strings.ToLower(r.mechanism), labUser, r.password)
+	if r.cert != "" {
+		settings += "tls on\ntls_starttls on\ntls_trust_file " + r.cert + "\n"
+	}
+	writeFile(t, rc, []byte(settings))
+	return feed(exec.Command(need(t, "msmtp"), "--file="+rc, "bob@mail.example"), message)
+}
+
+func curlSMTP(t testing.TB, r clientRun) *exec.Cmd {
+	args := []string{
+		"--silent", "--show-error", "--disable", "--url", "smtp://localhost:" + r.port + "/client.example",
+		"--resolve", "localhost:" + r.port + ":127.0.0.1",
+		"--mail-from", "alice@mail.example", "--mail-rcpt", "bob@mail.example", "--upload-file", "-",
+		"--user", labUser + ":" + r.password, "--login-options", "AUTH=" + r.mechanism,
+	}
+	if r.cert != "" {
+		args = append(args, "--ssl-reqd", "--cacert", r.cert)
+	}
+	return feed(exec.Command(need(t, "curl"), args...), message)
+}
+
+func gsaslSMTP(t testing.TB, r clientRun) *exec.Cmd { return gsasl(t, r, "--smtp") }
+
+func gsasl(t testing.TB, r clientRun, protocol string) *exec.Cmd {
+	args := []string{
+		protocol, "--connect=127.0.0.1:" + r.port, "--hostname=localhost", "--mechanism=" + r.mechanism,
+		"--authentication-id=" + labUser, "--password=" + r.password, "--quality-of-protection=qop-auth",
+	}
+	if r.cert != "" {
+		args = append(args, "--starttls", "--x509-ca-file="+r.cert)
+	} else {
+		args = append(args, "--no-starttls")
+	}
+	return feed(exec.Command(need(t, "gsasl"), args...), "")
+}
+
+func mutt(t testing.TB, r clientRun) *exec.Cmd {
+	rc := filepath.Join(r.dir, "muttrc")
+	tls := "no"
+	if r.cert != "" {
+		tls = "yes"
+	}
+	settings := []string{
+		`smtp_url="smtp://` + labUser + `@localhost:` + r.port + `/"`,
+		`smtp_pass="` + r.password + `"`,
+		`smtp_authenticators="` + strings.ToLower(r.mechanism) + `"`,
+		`ssl_starttls=` + tls, `ssl_force_tls=` + tls, `certificate_file="` + r.cert + `"`,
+		`from="alice@mail.example"`, `use_envelope_from=yes`, `hostname="client.example"`,
+		`copy=no`, `record=""`, `folder="` + r.dir + `"`,
+	}
+	writeFile(t, rc, []byte("set "+strings.Join(settings, "\nset ")+"\n"))
+	return feed(exec.Command(need(t, "mutt"), "-n", "-F", rc, "-s", "hello", "bob@mail.example"), "hello\n")
+}
+
+func libsasl2SMTP(t testing.TB, r clientRun) *exec.Cmd {
+	return script(t, "libsasl2_login.py", r.withCert("smtp", r.port, r.mechanism, labUser, r.password)...)
+}
+
+func smtplib(t testing.TB, r clientRun) *exec.Cmd {
+	return script(t, "smtplib_login.py", r.withCert(r.port, r.mechanism, labUser, r.password)...)
+}

@@ -1,0 +1,143 @@
+package interop
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/saslkit/saslkit"
+	"github.com/saslkit/saslkit/sasldb"
+)
+
+// A clientRun is one login that a foreign client is asked for.
+type clientRun struct {
+	port      string
+	mechanism string
+	password  string
+	cert      string // file to trust for STARTTLS; "" for a login in the clear
+	dir       string // for the client's own files
+}
+
+// A mailClient is a foreign program that logs in to a server. The program ends
+// with status 0 if it believes that it is logged in.
+type mailClient struct {
+	name       string
+	mechanisms []string
+	need       func(testing.TB)
+	command    func(testing.TB, clientRun) *exec.Cmd
+}
+
+var fourMechanisms = []string{"PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5"}
+
+const (
+	clientTimeout = 40 * time.Second
+	message       = "From: alice@mail.example\r\nTo: bob@mail.example\r\nSubject: hello\r\n\r\nhello\r\n"
+)
+
+// run lets the client log in and returns what it printed.
+func (c mailClient) run(t testing.TB, l *lab, mechanism, password string, w wire) (output string, err error) {
+	t.Helper()
+	_, port, err := net.SplitHostPort(l.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := clientRun{port: port, mechanism: mechanism, password: password, dir: t.TempDir()}
+	if w == startTLS {
+		r.cert = l.tls.pem
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), clientTimeout)
+	defer cancel()
+	made := c.command(t, r)
+	cmd := exec.CommandContext(ctx, made.Path, made.Args[1:]...)
+	cmd.Stdin = made.Stdin
+	cmd.Env = append(os.Environ(), "HOME="+r.dir, "LC_ALL=C.UTF-8")
+	cmd.WaitDelay = time.Second
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// cyrusSetup serves the database that saslpasswd2 wrote.
+func cyrusSetup(t testing.TB, file string) setup {
+	t.Helper()
+	db, err := sasldb.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return setup{auth: &saslkit.Authenticator{Verifier: db, Mechanisms: fourMechanisms, Policy: labPolicy}}
+}
+
+// matrix runs every cell of clients: the right password, and a wrong one.
+func matrix(t *testing.T, clients []mailClient, start func(testing.TB, setup) *lab, refusal string) {
+	file := cyrusDatabase(t)
+	for _, c := range clients {
+		for _, mechanism := range c.mechanisms {
+			for _, w := range []wire{inClear, startTLS} {
+				t.Run(c.name+"/"+mechanism+"/"+string(w), func(t *testing.T) {
+					t.Parallel()
+					c.need(t)
+					c.wantLogin(t, start(t, cyrusSetup(t, file)), mechanism, w)
+					c.wantRefusal(t, start(t, cyrusSetup(t, file)), mechanism, w, refusal)
+				})
+			}
+		}
+	}
+}
+
+func (c mailClient) wantLogin(t *testing.T, l *lab, mechanism string, w wire) {
+	t.Helper()
+	output, err := c.run(t, l, mechanism, labPassword, w)
+	s := l.seen(t)
+	if err != nil {
+		t.Fatalf("%s: %v\nit printed:\n%s\non the wire:\n%s", c.name, err, output, s.transcript)
+	}
+	if mechanism == "command" {
+		mechanism = "LOGIN" // as which IMAP's LOGIN command is logged
+	}
+	wantResult(t, s, mechanism, w.secure())
+}
+
+func (c mailClient) wantRefusal(t *testing.T, l *lab, mechanism string, w wire, refusal string) {
+	t.Helper()
+	output, err := c.run(t, l, mechanism, "wrong", w)
+	s := l.seen(t)
+	var status *exec.ExitError
+	if !errors.As(err, &status) {
+		t.Errorf("%s with a wrong password: %v\nit printed:\n%s", c.name, err, output)
+	}
+	if len(s.results) != 0 {
+		t.Errorf("%s logged in with a wrong password: %+v", c.name, s.results)
+	}
+	if !strings.Contains(s.transcript, refusal) {
+		t.Errorf("%s was not told %q; on the wire:\n%s", c.name, refusal, s.transcript)
+	}
+}
+
+func nothingMore(testing.TB) {}
+
+// script is a file of testdata, run by Python.
+func script(t testing.TB, name string, args ...string) *exec.Cmd {
+	t.Helper()
+	return exec.Command(need(t, "python3"), append([]string{filepath.Join("testdata", name)}, args...)...)
+}
+
+// withCert appends the certificate for STARTTLS, if it is wanted.
+func (r clientRun) withCert(args ...string) []string {
+	if r.cert != "" {
+		args = append(args, r.cert)
+	}
+	return args
+}
+
+// with stdin: the message, or for a program that would read the terminal,
+// nothing.
+func feed(cmd *exec.Cmd, stdin string) *exec.Cmd {
+	cmd.Stdin = bytes.NewReader([]byte(stdin))
+	return cmd
+}

@@ -8,18 +8,52 @@ import (
 	"testing"
 )
 
+var smtpClients = []mailClient{
+	{"swaks", fourMechanisms, needSwaks, swaks},
+	{"msmtp", fourMechanisms, nothingMore, msmtp},
+	{"curl", fourMechanisms, nothingMore, curlSMTP},
+	{"gsasl", fourMechanisms, nothingMore, gsaslSMTP},
+	{"mutt", fourMechanisms, needCyrusModules, mutt},
+	{"libsasl2", fourMechanisms, needCyrusModules, libsasl2SMTP},
+	{"smtplib", []string{"PLAIN", "LOGIN", "CRAM-MD5"}, nothingMore, smtplib},
+}
+
 // The clients of a Debian system against our go-smtp server, with users that
 // saslpasswd2 wrote.
 func TestSMTPClients(t *testing.T) {
-	matrix(t, []mailClient{
-		{"swaks", fourMechanisms, needSwaks, swaks},
-		{"msmtp", fourMechanisms, nothingMore, msmtp},
-		{"curl", fourMechanisms, nothingMore, curlSMTP},
-		{"gsasl", fourMechanisms, nothingMore, gsaslSMTP},
-		{"mutt", fourMechanisms, needCyrusModules, mutt},
-		{"libsasl2", fourMechanisms, needCyrusModules, libsasl2SMTP},
-		{"smtplib", []string{"PLAIN", "LOGIN", "CRAM-MD5"}, nothingMore, smtplib},
-	}, smtpLab, "535 5.7.8")
+	matrix(t, smtpClients, smtpLab, "535 5.7.8")
+}
+
+// A name and a password that are not ASCII. smtplib cannot send them. Whoever
+// speaks DIGEST-MD5 hashes them in UTF-8, with charset=utf-8 or without it,
+// although RFC 2831 section 2.1.2.1 has ISO 8859-1 wherever it suffices; Cyrus
+// tries both, and our server takes the RFC at its word and refuses.
+func TestSMTPClientsUTF8(t *testing.T) {
+	file := cyrusDatabase(t)
+	for _, c := range smtpClients {
+		if c.name == "smtplib" {
+			continue
+		}
+		for _, mechanism := range c.mechanisms {
+			t.Run(c.name+"/"+mechanism, func(t *testing.T) {
+				t.Parallel()
+				c.need(t)
+				l := smtpLab(t, cyrusSetup(t, file))
+				output, err := c.run(t, l, mechanism, utf8User, cyrusUsers[utf8User], inClear)
+				s := l.seen(t)
+				switch {
+				case mechanism == "DIGEST-MD5":
+					if len(s.results) != 0 || !strings.Contains(s.transcript, "535 5.7.8") {
+						t.Errorf("no longer refused: the comment and the README are out of date\n%s", s.transcript)
+					}
+				case err != nil:
+					t.Errorf("%v\nit printed:\n%s\non the wire:\n%s", err, output, s.transcript)
+				case len(s.results) != 1 || s.results[0].User != utf8User:
+					t.Errorf("logged in: %+v", s.results)
+				}
+			})
+		}
+	}
 }
 
 func needSwaks(t testing.TB) {
@@ -30,7 +64,7 @@ func needSwaks(t testing.TB) {
 func swaks(t testing.TB, r clientRun) *exec.Cmd {
 	args := []string{
 		"--server", "127.0.0.1", "--port", r.port, "--helo", "client.example", "--quit-after", "AUTH",
-		"--auth", r.mechanism, "--auth-user", labUser, "--auth-password", r.password,
+		"--auth", r.mechanism, "--auth-user", r.user, "--auth-password", r.password,
 	}
 	if r.cert != "" {
 		args = append(args, "--tls", "--tls-verify", "--tls-ca-path", r.cert)
@@ -41,7 +75,7 @@ func swaks(t testing.TB, r clientRun) *exec.Cmd {
 func msmtp(t testing.TB, r clientRun) *exec.Cmd {
 	rc := filepath.Join(r.dir, "msmtprc")
 	settings := fmt.Sprintf("account default\nhost 127.0.0.1\nport %s\ndomain client.example\nfrom alice@mail.example\nauth %s\nuser %s\npassword %s\n",
-		r.port, strings.ToLower(r.mechanism), labUser, r.password)
+		r.port, strings.ToLower(r.mechanism), r.user, r.password)
 	if r.cert != "" {
 		settings += "tls on\ntls_starttls on\ntls_trust_file " + r.cert + "\n"
 	}
@@ -54,7 +88,7 @@ func curlSMTP(t testing.TB, r clientRun) *exec.Cmd {
 		"--silent", "--show-error", "--disable", "--url", "smtp://localhost:" + r.port + "/client.example",
 		"--resolve", "localhost:" + r.port + ":127.0.0.1",
 		"--mail-from", "alice@mail.example", "--mail-rcpt", "bob@mail.example", "--upload-file", "-",
-		"--user", labUser + ":" + r.password, "--login-options", "AUTH=" + r.mechanism,
+		"--user", r.user + ":" + r.password, "--login-options", "AUTH=" + r.mechanism,
 	}
 	if r.cert != "" {
 		args = append(args, "--ssl-reqd", "--cacert", r.cert)
@@ -67,7 +101,7 @@ func gsaslSMTP(t testing.TB, r clientRun) *exec.Cmd { return gsasl(t, r, "--smtp
 func gsasl(t testing.TB, r clientRun, protocol string) *exec.Cmd {
 	args := []string{
 		protocol, "--connect=127.0.0.1:" + r.port, "--hostname=localhost", "--mechanism=" + r.mechanism,
-		"--authentication-id=" + labUser, "--password=" + r.password, "--quality-of-protection=qop-auth",
+		"--authentication-id=" + r.user, "--password=" + r.password, "--quality-of-protection=qop-auth",
 	}
 	if r.cert != "" {
 		args = append(args, "--starttls", "--x509-ca-file="+r.cert)
@@ -84,7 +118,7 @@ func mutt(t testing.TB, r clientRun) *exec.Cmd {
 		tls = "yes"
 	}
 	settings := []string{
-		`smtp_url="smtp://` + labUser + `@localhost:` + r.port + `/"`,
+		`smtp_url="smtp://` + r.user + `@localhost:` + r.port + `/"`,
 		`smtp_pass="` + r.password + `"`,
 		`smtp_authenticators="` + strings.ToLower(r.mechanism) + `"`,
 		`ssl_starttls=` + tls, `ssl_force_tls=` + tls, `certificate_file="` + r.cert + `"`,
@@ -96,9 +130,9 @@ func mutt(t testing.TB, r clientRun) *exec.Cmd {
 }
 
 func libsasl2SMTP(t testing.TB, r clientRun) *exec.Cmd {
-	return script(t, "libsasl2_login.py", r.withCert("smtp", r.port, r.mechanism, labUser, r.password)...)
+	return script(t, "libsasl2_login.py", r.withCert("smtp", r.port, r.mechanism, r.user, r.password)...)
 }
 
 func smtplib(t testing.TB, r clientRun) *exec.Cmd {
-	return script(t, "smtplib_login.py", r.withCert(r.port, r.mechanism, labUser, r.password)...)
+	return script(t, "smtplib_login.py", r.withCert(r.port, r.mechanism, r.user, r.password)...)
 }

@@ -1,13 +1,13 @@
 package interop
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -20,6 +20,7 @@ import (
 type clientRun struct {
 	port      string
 	mechanism string
+	user      string
 	password  string
 	cert      string // file to trust for STARTTLS; "" for a login in the clear
 	dir       string // for the client's own files
@@ -42,13 +43,13 @@ const (
 )
 
 // run lets the client log in and returns what it printed.
-func (c mailClient) run(t testing.TB, l *lab, mechanism, password string, w wire) (output string, err error) {
+func (c mailClient) run(t testing.TB, l *lab, mechanism, user, password string, w wire) (output string, err error) {
 	t.Helper()
 	_, port, err := net.SplitHostPort(l.addr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := clientRun{port: port, mechanism: mechanism, password: password, dir: t.TempDir()}
+	r := clientRun{port: port, mechanism: mechanism, user: user, password: password, dir: t.TempDir()}
 	if w == startTLS {
 		r.cert = l.tls.pem
 	}
@@ -92,20 +93,27 @@ func matrix(t *testing.T, clients []mailClient, start func(testing.TB, setup) *l
 
 func (c mailClient) wantLogin(t *testing.T, l *lab, mechanism string, w wire) {
 	t.Helper()
-	output, err := c.run(t, l, mechanism, labPassword, w)
+	output, err := c.run(t, l, mechanism, labUser, labPassword, w)
 	s := l.seen(t)
 	if err != nil {
 		t.Fatalf("%s: %v\nit printed:\n%s\non the wire:\n%s", c.name, err, output, s.transcript)
 	}
-	if mechanism == "command" {
+	switch mechanism {
+	case "command":
 		mechanism = "LOGIN" // as which IMAP's LOGIN command is logged
+	case "LOGIN":
+		if !loginMechanism.MatchString(s.transcript) {
+			t.Errorf("%s took the LOGIN command in place of the mechanism", c.name)
+		}
 	}
 	wantResult(t, s, mechanism, w.secure())
 }
 
+var loginMechanism = regexp.MustCompile(`(?i)AUTH(ENTICATE)? LOGIN`)
+
 func (c mailClient) wantRefusal(t *testing.T, l *lab, mechanism string, w wire, refusal string) {
 	t.Helper()
-	output, err := c.run(t, l, mechanism, "wrong", w)
+	output, err := c.run(t, l, mechanism, labUser, "wrong", w)
 	s := l.seen(t)
 	var status *exec.ExitError
 	if !errors.As(err, &status) {
@@ -135,9 +143,9 @@ func (r clientRun) withCert(args ...string) []string {
 	return args
 }
 
-// with stdin: the message, or for a program that would read the terminal,
-// nothing.
+// feed gives a command its input: a message, or nothing where it would read the
+// terminal.
 func feed(cmd *exec.Cmd, stdin string) *exec.Cmd {
-	cmd.Stdin = bytes.NewReader([]byte(stdin))
+	cmd.Stdin = strings.NewReader(stdin)
 	return cmd
 }

@@ -69,7 +69,7 @@ func (a *Authenticator) secrets() verifier.SecretSource {
 // named reports whether the site has a mech_list and whether m is on it.
 func (a *Authenticator) named(m *mech.Mechanism) (list, named bool) {
 	for _, name := range a.Mechanisms {
-		if strings.EqualFold(name, m.Name) {
+		if name == m.Name || len(name) == len(m.Name) && strings.EqualFold(name, m.Name) {
 			return true, true
 		}
 	}
@@ -104,7 +104,7 @@ func containsFold(list []string, s string) bool {
 func (a *Authenticator) Advertised(ch Channel) []string {
 	var names []string
 	for _, m := range a.offerable() {
-		if d := a.decide(m, ch); d.refusal == 0 {
+		if a.decide(m, &ch) == factOffered {
 			names = append(names, m.Name)
 		}
 	}
@@ -144,16 +144,18 @@ func (a *Authenticator) Validate() error {
 // validate looks at one row on the best channel there could be.
 func (a *Authenticator) validate(m *mech.Mechanism) (fault error, ok bool) {
 	best := Channel{Secure: true, External: "somebody", Binding: func(string) ([]byte, bool) { return nil, true }}
-	under, clear := a.decide(m, best), a.decide(m, Channel{External: "somebody"})
-	ok = under.refusal == 0 || clear.refusal == 0
+	decisive := a.decide(m, &best)
+	ok = decisive == factOffered || a.decide(m, &Channel{External: "somebody"}) == factOffered
 	_, named := a.named(m)
 	switch {
 	case !named && m.Need == mech.NeedExternal:
 		return nil, false // it depends on the client's certificate: nothing to rely on
 	case named && !ok:
-		return fmt.Errorf("saslkit: mech_list names %s, but %s", m.Name, under.Reason), false
-	case ok && a.Logger != nil && under.warning != "":
-		a.Logger.Warn("saslkit: " + m.Name + " " + under.warning)
+		return fmt.Errorf("saslkit: mech_list names %s, but %s", m.Name, a.explain(m, &best, decisive)), false
+	case ok && a.Logger != nil && m.Secrets != nil:
+		if c, _ := a.coverage(m); !c.All.Any(m.Secrets) {
+			a.Logger.Warn("saslkit: " + m.Name + " " + partly(m, c))
+		}
 	}
 	return nil, ok
 }

@@ -56,7 +56,6 @@ func NewClient(cfg ClientConfig) (*ClientExchange, error) {
 		Service:     cfg.Service,
 		Host:        cfg.Host,
 		ServiceName: cfg.ServiceName,
-		Binding:     cfg.Channel.Binding,
 	}}
 	x.client = m.NewClient(&x.cfg)
 	return x, nil

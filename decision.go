@@ -13,9 +13,6 @@ type Decision struct {
 	Mechanism string
 	Offered   bool
 	Reason    string // the fact that lets it in or keeps it out, for people
-
-	refusal mech.Class // what a peer hears that asks for it all the same; 0 if offered
-	warning string     // for the start: offered, but not to everybody's use
 }
 
 // Decisions explains, for every mechanism of the library in the order of the
@@ -29,108 +26,159 @@ func (a *Authenticator) Decisions(ch Channel) []Decision {
 	}
 	all := make([]Decision, 0, len(rows))
 	for _, m := range rows {
-		all = append(all, a.decide(m, ch))
+		f := a.decide(m, &ch)
+		all = append(all, Decision{Mechanism: m.Name, Offered: f == factOffered, Reason: a.explain(m, &ch, f)})
 	}
 	return all
 }
 
+// A fact is what decides about a mechanism on a channel.
+type fact uint8
+
+const (
+	factOffered fact = iota
+	factNotListed
+	factMustBeNamed
+	factNoStore
+	factNoUsers
+	factServesNobody
+	factServesSome // and nobody named it
+	factOnlyTLS
+	factTooWeak
+	factNoExternal
+	factNoBinding
+)
+
+// class is what a peer hears that asks for the mechanism all the same.
+func (f fact) class() mech.Class {
+	switch f {
+	case factOnlyTLS:
+		return mech.EncryptionRequired
+	case factTooWeak:
+		return mech.TooWeak
+	}
+	return mech.MechanismUnavailable
+}
+
 // decide is the one place that joins the three facts: verifier, policy, channel.
-func (a *Authenticator) decide(m *mech.Mechanism, ch Channel) Decision {
-	d := Decision{Mechanism: m.Name}
+func (a *Authenticator) decide(m *mech.Mechanism, ch *Channel) fact {
 	list, named := a.named(m)
 	switch {
 	case list && !named:
-		return d.refuse(mech.MechanismUnavailable, "mech_list does not name it")
+		return factNotListed
 	case !list && m.OnlyIfNamed:
-		return d.refuse(mech.MechanismUnavailable, "it is offered only if mech_list names it")
+		return factMustBeNamed
 	}
-	if d = a.served(m, d, named); d.refusal != 0 {
-		return d
+	if f := a.serves(m, named); f != factOffered {
+		return f
 	}
-	if missing := a.Policy.Missing(m, ch.Secure); missing != 0 {
-		switch {
-		case ch.Secure:
-			return d.refuse(mech.TooWeak, "the policy under TLS asks for "+missing.String())
-		case a.Policy.Missing(m, true) == 0:
-			return d.refuse(mech.EncryptionRequired, "the policy in the clear asks for "+missing.String()+": only under TLS")
-		}
-		return d.refuse(mech.TooWeak, "the policy in the clear asks for "+missing.String())
+	switch {
+	case a.Policy.Missing(m, ch.Secure) == 0:
+	case !ch.Secure && a.Policy.Missing(m, true) == 0:
+		return factOnlyTLS
+	default:
+		return factTooWeak
 	}
 	switch {
 	case m.Need == mech.NeedExternal && ch.External == "":
-		return d.refuse(mech.MechanismUnavailable, "the channel has proven no identity")
+		return factNoExternal
 	case m.Binds && ch.Binding == nil:
-		return d.refuse(mech.MechanismUnavailable, "the channel has nothing to bind to")
+		return factNoBinding
 	}
-	d.Offered = true
-	return d
+	return factOffered
 }
 
-func (d Decision) refuse(class mech.Class, reason string) Decision {
-	d.refusal, d.Reason, d.Offered, d.warning = class, reason, false, ""
-	return d
-}
-
-// served looks at what the stores can do for m. A mechanism that the site named
+// serves looks at what the stores can do for m. A mechanism that the site named
 // needs one user who can use it; one that nobody named needs that all can, since
 // a client takes the strongest offer and would fail with it. Passwords are the
 // exception: PLAIN and LOGIN are what is left for everybody else, so one user
 // without a password does not take them away from the others.
-func (a *Authenticator) served(m *mech.Mechanism, d Decision, named bool) Decision {
-	var c verifier.Coverage
-	switch m.Need {
-	case mech.NeedNothing:
-		d.Reason = "it needs nothing"
-		return d
-	case mech.NeedExternal:
-		d.Reason = "the channel proves the identity"
-		return d
-	case mech.NeedToken:
-		if a.Tokens == nil {
-			return d.refuse(mech.MechanismUnavailable, "no token verifier is configured")
-		}
-		d.Reason = "the token verifier serves it"
-		return d
-	case mech.NeedGSS:
-		if a.GSS == nil {
-			return d.refuse(mech.MechanismUnavailable, "no GSS acceptor is configured")
-		}
-		d.Reason = "the GSS acceptor serves it"
-		return d
-	case mech.NeedPassword:
-		if a.passwords() == nil {
-			return d.refuse(mech.MechanismUnavailable, "no verifier checks passwords")
-		}
-		c = verifier.CoverageOf(a.passwords())
-	case mech.NeedSecret:
-		if a.secrets() == nil {
-			return d.refuse(mech.MechanismUnavailable, a.stores())
-		}
-		c = a.secrets().Coverage()
+func (a *Authenticator) serves(m *mech.Mechanism, named bool) fact {
+	c, ok := a.coverage(m)
+	if !ok {
+		return factNoStore
 	}
-	enough := c.All
-	if named || m.Need == mech.NeedPassword {
-		enough = c.Some
-	}
-	have := enough.Any(m.Secrets)
-	serving := c.Serving(m.Secrets)
 	switch {
-	case have && c.All.Any(m.Secrets):
-		d.Reason = "all users can use it"
-	case have && serving >= 0:
-		d.warning = fmt.Sprintf("serves %d of %d users", serving, c.Users)
-		d.Reason = "it " + d.warning
-	case have:
-		d.warning = "serves some users only"
-		d.Reason = "it " + d.warning
+	case m.Secrets == nil, c.All.Any(m.Secrets) && c.Users != 0:
+		return factOffered
 	case c.Users == 0:
-		return d.refuse(mech.MechanismUnavailable, "the store has no users")
-	case c.Some.Any(m.Secrets):
-		return d.refuse(mech.MechanismUnavailable, fmt.Sprintf("only %d of %d users can use it: name it in mech_list to offer it", serving, c.Users))
-	default:
-		return d.refuse(mech.MechanismUnavailable, "no user has a secret that serves it; the store holds: "+c.Some.String())
+		return factNoUsers
+	case !c.Some.Any(m.Secrets):
+		return factServesNobody
+	case named || m.Need == mech.NeedPassword:
+		return factOffered
 	}
-	return d
+	return factServesSome
+}
+
+// coverage is that of the slot which m needs; false if the slot is empty.
+func (a *Authenticator) coverage(m *mech.Mechanism) (c verifier.Coverage, ok bool) {
+	switch m.Need {
+	case mech.NeedPassword:
+		if v := a.passwords(); v != nil {
+			return verifier.CoverageOf(v), true
+		}
+		return c, false
+	case mech.NeedSecret:
+		if s := a.secrets(); s != nil {
+			return s.Coverage(), true
+		}
+		return c, false
+	case mech.NeedToken:
+		return c, a.Tokens != nil
+	case mech.NeedGSS:
+		return c, a.GSS != nil
+	}
+	return c, true
+}
+
+// explain puts a fact into words.
+func (a *Authenticator) explain(m *mech.Mechanism, ch *Channel, f fact) string {
+	c, _ := a.coverage(m)
+	switch f {
+	case factNotListed:
+		return "mech_list does not name it"
+	case factMustBeNamed:
+		return "it is offered only if mech_list names it"
+	case factNoStore:
+		if m.Need == mech.NeedSecret {
+			return a.stores()
+		}
+		return "it needs " + m.Need.String() + " and none is configured"
+	case factNoUsers:
+		return "the store has no users"
+	case factServesNobody:
+		return "no user has a secret that serves it; the store holds: " + c.Some.String()
+	case factServesSome:
+		return "it " + partly(m, c) + ": name it in mech_list to offer it"
+	case factOnlyTLS:
+		return "the policy in the clear asks for " + a.Policy.Missing(m, false).String() + ": only under TLS"
+	case factTooWeak:
+		where := "in the clear"
+		if ch.Secure {
+			where = "under TLS"
+		}
+		return "the policy " + where + " asks for " + a.Policy.Missing(m, ch.Secure).String()
+	case factNoExternal:
+		return "the channel has proven no identity"
+	case factNoBinding:
+		return "the channel has nothing to bind to"
+	}
+	switch {
+	case m.Secrets == nil:
+		return "it needs " + m.Need.String()
+	case c.All.Any(m.Secrets):
+		return "all users can use it"
+	}
+	return "it " + partly(m, c)
+}
+
+// partly says how many users a mechanism serves that does not serve all.
+func partly(m *mech.Mechanism, c verifier.Coverage) string {
+	if n := c.Serving(m.Secrets); n >= 0 {
+		return fmt.Sprintf("serves %d of %d users", n, c.Users)
+	}
+	return "serves some users only"
 }
 
 // stores says in words what the two slots are.

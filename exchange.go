@@ -21,38 +21,25 @@ type Exchange struct {
 	peer    *Peer
 	row     *mech.Mechanism
 	server  mech.Server
-	cfg     mech.ServerConfig
 	channel Channel
 
-	request verifier.Request
-	refund  func(error) // the Guard's, once it admitted us
-	started time.Time   // zero if nobody wants to know
-	settled bool
+	user, realm string      // as the client named them, once known
+	refund      func(error) // the Guard's, once it admitted us
+	started     time.Time   // zero if nobody wants to know
 
-	result  *Result // authenticated; not yet the peer's while data is on its way
-	failure *Error  // failed; data of the failure is on its way
-	over    bool
+	result        Result // if authenticated
+	failure       *Error // failed, and data of the failure is on its way
+	authenticated bool   // but not yet the peer's result while data is on its way
+	over          bool
+	settled       bool
 }
 
-func newExchange(p *Peer, m *mech.Mechanism, ch Channel) *Exchange {
-	x := &Exchange{
-		peer: p, row: m, channel: ch,
-		cfg: mech.ServerConfig{
-			Service:       p.cfg.Service,
-			HostNames:     p.cfg.HostNames,
-			External:      ch.External,
-			Binding:       ch.Binding,
-			Limits:        p.auth.Limits,
-			AnonymousUser: p.auth.AnonymousUser,
-		},
-		request: verifier.Request{Service: p.cfg.Service, Mechanism: m.Name, Remote: ch.Remote, Local: ch.Local},
-	}
-	x.cfg.Backend = (*backend)(x)
-	x.server = m.NewServer(&x.cfg)
+func (x *Exchange) begin(p *Peer, m *mech.Mechanism, ch *Channel) {
+	x.peer, x.row, x.channel = p, m, *ch
+	x.server = m.NewServer(&p.server, (*backend)(x))
 	if p.auth.Logger != nil || p.auth.Observer != nil {
 		x.started = time.Now()
 	}
-	return x
 }
 
 // Mechanism is the name of the mechanism.
@@ -80,7 +67,7 @@ func (x *Exchange) Next(response []byte) (challenge []byte, done bool, err error
 	switch {
 	case x.failure != nil:
 		return nil, false, x.fail(x.failure)
-	case x.result != nil && !x.over:
+	case x.authenticated && !x.over:
 		x.accept()
 		return nil, true, nil
 	}
@@ -115,7 +102,7 @@ func (x *Exchange) step(response []byte) (o Outcome) {
 		}
 		switch o.State {
 		case Done:
-			x.result = x.resultOf(o.Identity)
+			x.record(&o.Identity)
 		case Failed:
 			x.over = o.Data == nil
 			if x.over {
@@ -123,7 +110,7 @@ func (x *Exchange) step(response []byte) (o Outcome) {
 			}
 		}
 	}()
-	return x.server.Step(x.peer.cfg.Context, response)
+	return x.server.Step(x.peer.ctx, response)
 }
 
 // fail ends an exchange whose failure was known one message earlier.
@@ -139,12 +126,13 @@ func (x *Exchange) accept() {
 		return
 	}
 	x.over = true
-	x.peer.result = x.result
+	x.peer.result = &x.result
 	x.settle(nil)
 }
 
-func (x *Exchange) resultOf(id mech.Identity) *Result {
-	return &Result{
+func (x *Exchange) record(id *mech.Identity) {
+	x.authenticated = true
+	x.result = Result{
 		User: id.Account.User, Realm: id.Account.Realm, Authzid: id.Authzid,
 		Mechanism: x.row.Name, Attributes: id.Account.Attributes,
 		Anonymous: id.Anonymous, Trace: id.Trace,
@@ -176,7 +164,7 @@ func (x *Exchange) settle(err *Error) {
 		if err != nil && err.Class == mech.Unavailable {
 			level = slog.LevelError
 		}
-		x.peer.auth.Logger.LogAttrs(x.peer.cfg.Context, level, "login", e.attrs()...)
+		x.peer.auth.Logger.LogAttrs(x.peer.ctx, level, "login", e.attrs()...)
 	}
 	if x.peer.auth.Observer != nil {
 		x.peer.auth.Observer(e)
@@ -185,8 +173,8 @@ func (x *Exchange) settle(err *Error) {
 
 func (x *Exchange) event(err *Error) Event {
 	e := Event{
-		Service: x.request.Service, Mechanism: x.row.Name,
-		User: x.request.User, Realm: x.request.Realm,
+		Service: x.peer.server.Service, Mechanism: x.row.Name,
+		User: x.user, Realm: x.realm,
 		Remote: x.channel.Remote, Secure: x.channel.Secure,
 		Duration: time.Since(x.started), Err: err,
 	}
@@ -208,21 +196,28 @@ var _ mech.Backend = (*backend)(nil)
 // refuses is looked up all the same and then refused, so that it costs what any
 // unknown user costs.
 func (b *backend) resolve(name, realmName string) error {
-	user, r, err := b.peer.cfg.Realm.Split(name)
+	user, r, err := b.peer.policy.Split(name)
 	if err != nil && user == "" {
-		user, r = name, b.peer.cfg.Realm.Default
+		user, r = name, b.peer.policy.Default
 	}
 	if realmName != "" && !strings.Contains(name, "@") {
 		r = realmName
-		if !b.peer.cfg.Realm.Serves(r) {
+		if !b.peer.policy.Serves(r) {
 			err = realm.ErrUnknown
 		}
 	}
-	b.request.User, b.request.Realm = user, r
+	b.user, b.realm = user, r
 	if err != nil {
 		return fmt.Errorf("%w: %w", verifier.ErrNoUser, err)
 	}
 	return nil
+}
+
+func (b *backend) request() verifier.Request {
+	return verifier.Request{
+		User: b.user, Realm: b.realm, Service: b.peer.server.Service, Mechanism: b.row.Name,
+		Remote: b.channel.Remote, Local: b.channel.Local,
+	}
 }
 
 // admit asks the guard, once for an exchange.
@@ -230,7 +225,7 @@ func (b *backend) admit(ctx context.Context) error {
 	if b.peer.auth.Guard == nil || b.refund != nil {
 		return nil
 	}
-	done, err := b.peer.auth.Guard.Admit(ctx, b.request)
+	done, err := b.peer.auth.Guard.Admit(ctx, b.request())
 	if err != nil {
 		return err
 	}
@@ -244,7 +239,7 @@ func (b *backend) VerifyPassword(ctx context.Context, name, password string) (ve
 	if err := b.admit(ctx); err != nil {
 		return verifier.Account{}, err
 	}
-	account, err := b.peer.auth.passwords().VerifyPassword(ctx, b.request, password)
+	account, err := b.peer.auth.passwords().VerifyPassword(ctx, b.request(), password)
 	switch {
 	case err != nil && !verifier.Refused(err) && !verifier.Terminal(err):
 		return verifier.Account{}, err
@@ -261,7 +256,7 @@ func (b *backend) LookupSecret(ctx context.Context, name, realmName string, kind
 		return verifier.Secret{}, err
 	}
 	source := b.peer.auth.secrets()
-	held, err := source.LookupSecret(ctx, b.request, kinds...)
+	held, err := source.LookupSecret(ctx, b.request(), kinds...)
 	switch {
 	case err != nil && !verifier.Refused(err) && !verifier.Terminal(err):
 		return verifier.Secret{}, err
@@ -296,7 +291,7 @@ var decoyValues = map[verifier.Kind][]byte{
 
 // Authorize implements mech.Backend.
 func (b *backend) Authorize(ctx context.Context, a verifier.Account, authzid string) (string, error) {
-	user, r, err := b.peer.cfg.Realm.Split(authzid)
+	user, r, err := b.peer.policy.Split(authzid)
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("%w: %w", verifier.ErrNotPermitted, err)
@@ -312,4 +307,7 @@ func (b *backend) Authorize(ctx context.Context, a verifier.Account, authzid str
 }
 
 // Realms implements mech.Backend.
-func (b *backend) Realms() []string { return b.peer.cfg.Realm.Realms() }
+func (b *backend) Realms() []string { return b.peer.policy.Realms() }
+
+// External implements mech.Backend.
+func (b *backend) External() string { return b.channel.External }

@@ -40,24 +40,33 @@ type PeerConfig struct {
 type Peer struct {
 	secret.Opaque
 	auth     *Authenticator
-	cfg      PeerConfig
+	ctx      context.Context
+	policy   realm.Policy
+	channel  func() Channel
+	mapError func(*Error) error
+	server   mech.ServerConfig
+
 	exchange *Exchange // under way, or nil
-	result   *Result
+	result   *Result   // of the exchange that succeeded, or nil
+	first    Exchange  // most connections need one: it comes with the peer
 }
 
 // NewPeer makes the peer of one connection.
 func (a *Authenticator) NewPeer(cfg PeerConfig) *Peer {
-	if cfg.Context == nil {
-		cfg.Context = context.Background()
+	p := &Peer{
+		auth: a, ctx: cfg.Context, policy: cfg.Realm, channel: cfg.Channel, mapError: cfg.MapError,
+		server: mech.ServerConfig{
+			Service: cfg.Service, HostNames: cfg.HostNames,
+			Limits: a.Limits, AnonymousUser: a.AnonymousUser,
+		},
 	}
-	return &Peer{auth: a, cfg: cfg}
-}
-
-func (p *Peer) channel() Channel {
-	if p.cfg.Channel == nil {
-		return Channel{}
+	if p.ctx == nil {
+		p.ctx = context.Background()
 	}
-	return p.cfg.Channel()
+	if p.channel == nil {
+		p.channel = func() Channel { return Channel{} }
+	}
+	return p
 }
 
 // AuthMechanisms lists what to advertise on the connection as it is now
@@ -88,10 +97,15 @@ func (p *Peer) Start(mechanism string) (*Exchange, error) {
 		return nil, p.turnAway(&Error{Class: mech.MechanismUnavailable, Code: "mechanism-unavailable"})
 	}
 	ch := p.channel()
-	if d := p.auth.decide(m, ch); !d.Offered {
-		return nil, p.turnAway(&Error{Class: d.refusal, Code: "mechanism-unavailable", Err: errors.New("saslkit: " + m.Name + ": " + d.Reason)})
+	if f := p.auth.decide(m, &ch); f != factOffered {
+		return nil, p.turnAway(p.refusal(m, &ch, f))
 	}
-	return p.begin(m, ch), nil
+	return p.begin(m, &ch), nil
+}
+
+// refusal is the answer to a request for what is not offered.
+func (p *Peer) refusal(m *mech.Mechanism, ch *Channel, f fact) *Error {
+	return &Error{Class: f.class(), Code: "mechanism-unavailable", Err: errors.New("saslkit: " + m.Name + ": " + p.auth.explain(m, ch, f))}
 }
 
 // turnAway abandons what was under way and reports the refusal.
@@ -100,10 +114,15 @@ func (p *Peer) turnAway(err *Error) error {
 	return err
 }
 
-func (p *Peer) begin(m *mech.Mechanism, ch Channel) *Exchange {
+func (p *Peer) begin(m *mech.Mechanism, ch *Channel) *Exchange {
 	p.abandon()
-	p.exchange = newExchange(p, m, ch)
-	return p.exchange
+	x := &p.first
+	if x.peer != nil { // it has been used
+		x = new(Exchange)
+	}
+	x.begin(p, m, ch)
+	p.exchange = x
+	return x
 }
 
 // Login checks a name and a password that came in a command of the protocol
@@ -111,13 +130,10 @@ func (p *Peer) begin(m *mech.Mechanism, ch Channel) *Exchange {
 // log as PLAIN. Errors are mapped.
 func (p *Peer) Login(user, password string) error {
 	ch := p.channel()
-	d := p.auth.decide(mech.PLAIN, ch)
-	if !d.Offered {
-		if d = p.auth.decide(mech.LOGIN, ch); !d.Offered {
-			return p.mapped(&Error{Class: d.refusal, Code: "mechanism-unavailable", Err: errors.New("saslkit: login command: " + d.Reason)})
-		}
+	if f := p.auth.decide(mech.PLAIN, &ch); f != factOffered && p.auth.decide(mech.LOGIN, &ch) != factOffered {
+		return p.mapped(p.refusal(mech.PLAIN, &ch, f))
 	}
-	x := p.begin(mech.LOGIN, ch)
+	x := p.begin(mech.LOGIN, &ch)
 	o := x.Step([]byte(user))
 	if o.State == More {
 		o = x.Step([]byte(password))
@@ -156,8 +172,8 @@ func (p *Peer) abandon() {
 }
 
 func (p *Peer) mapped(err *Error) error {
-	if p.cfg.MapError != nil {
-		if mapped := p.cfg.MapError(err); mapped != nil {
+	if p.mapError != nil {
+		if mapped := p.mapError(err); mapped != nil {
 			return mapped
 		}
 	}

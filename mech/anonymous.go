@@ -28,15 +28,15 @@ var ANONYMOUS = &Mechanism{
 // room to tell one that is too long from one that is far too long.
 const maxTraceBytes = 4 * maxNameLimit
 
-type anonymousServer struct{ server }
+type anonymousServer struct{ server[anonymousServer] }
 
-func newAnonymousServer(base server) Server {
-	s := &anonymousServer{base}
-	s.await = s.awaitTrace
+func newAnonymousServer(base serverBase) Server {
+	s := new(anonymousServer)
+	s.begin(s, base, (*anonymousServer).awaitTrace)
 	return s
 }
 
-func (s *anonymousServer) awaitTrace(_ context.Context, response []byte) ([]byte, serverState, error) {
+func (s *anonymousServer) awaitTrace(_ context.Context, response []byte) ([]byte, state[anonymousServer], error) {
 	if !utf8.Valid(response) {
 		return nil, nil, malformed("malformed", errUTF8)
 	}

@@ -39,7 +39,6 @@ type ClientConfig struct {
 	// ServiceName is the name of the service where it differs from the host's,
 	// such as a mail domain with several relays (RFC 2831 section 2.1.2).
 	ServiceName string
-	Binding     func(typ string) ([]byte, bool) // channel-binding data; nil for none
 
 	nonce func() string // tests inject; nil: freshNonce
 	qop   string        // tests inject; "": auth

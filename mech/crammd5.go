@@ -11,6 +11,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/saslkit/saslkit/internal/cursor"
 	"github.com/saslkit/saslkit/internal/saslprep"
@@ -41,19 +42,19 @@ var CRAMMD5 = &Mechanism{
 }
 
 type cramMD5Server struct {
-	server
+	server[cramMD5Server]
 	challenge string
 }
 
-func newCRAMMD5Server(base server) Server {
-	s := &cramMD5Server{server: base}
-	s.await = s.awaitStart
+func newCRAMMD5Server(base serverBase) Server {
+	s := new(cramMD5Server)
+	s.begin(s, base, (*cramMD5Server).awaitStart)
 	return s
 }
 
 // awaitStart refuses an initial response, also an empty one: there is nothing
 // yet to respond to (RFC 4954 section 4).
-func (s *cramMD5Server) awaitStart(_ context.Context, response []byte) ([]byte, serverState, error) {
+func (s *cramMD5Server) awaitStart(_ context.Context, response []byte) ([]byte, state[cramMD5Server], error) {
 	if response != nil {
 		return nil, nil, malformed("protocol", errors.New("mech: CRAM-MD5 has no initial response"))
 	}
@@ -62,7 +63,7 @@ func (s *cramMD5Server) awaitStart(_ context.Context, response []byte) ([]byte, 
 	} else {
 		s.challenge = newCRAMChallenge(s.HostNames)
 	}
-	return []byte(s.challenge), s.awaitResponse, nil
+	return []byte(s.challenge), (*cramMD5Server).awaitResponse, nil
 }
 
 // newCRAMChallenge has the form of a message id (RFC 822), as RFC 2195 section 2
@@ -74,10 +75,12 @@ func newCRAMChallenge(hosts []string) string {
 	if len(hosts) > 0 {
 		host = hosts[0]
 	}
-	return fmt.Sprintf("<%d.%d@%s>", binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:]), host)
+	challenge := strconv.AppendUint([]byte{'<'}, binary.BigEndian.Uint64(b[:8]), 10)
+	challenge = strconv.AppendUint(append(challenge, '.'), binary.BigEndian.Uint64(b[8:]), 10)
+	return string(append(challenge, "@"+host+">"...))
 }
 
-func (s *cramMD5Server) awaitResponse(ctx context.Context, response []byte) ([]byte, serverState, error) {
+func (s *cramMD5Server) awaitResponse(ctx context.Context, response []byte) ([]byte, state[cramMD5Server], error) {
 	m, err := parseCRAMMD5(response)
 	if err != nil {
 		return nil, nil, malformed("malformed", err)
@@ -86,7 +89,7 @@ func (s *cramMD5Server) awaitResponse(ctx context.Context, response []byte) ([]b
 	if err != nil {
 		return nil, nil, err
 	}
-	held, lookup := s.Backend.LookupSecret(ctx, name, "", s.row.Secrets)
+	held, lookup := s.LookupSecret(ctx, name, "", s.row.Secrets)
 	if !usable(lookup) {
 		return nil, nil, lookup
 	}
@@ -101,10 +104,10 @@ func (s *cramMD5Server) awaitResponse(ctx context.Context, response []byte) ([]b
 	return nil, nil, s.finish(ctx, account, name, "")
 }
 
-type cramMD5Message struct{ user, digest []byte }
+type cramMD5Message struct{ user, digest string }
 
 // parseCRAMMD5 reads user SP 32*LHEX. The user may hold spaces: the last one
-// counts. The parts alias b.
+// counts.
 func parseCRAMMD5(b []byte) (cramMD5Message, error) {
 	const message = "CRAM-MD5 response"
 	space := bytes.LastIndexByte(b, ' ')
@@ -116,7 +119,7 @@ func parseCRAMMD5(b []byte) (cramMD5Message, error) {
 	if err := c.Err(message); err != nil || len(digest) != 2*md5.Size {
 		return cramMD5Message{}, &SyntaxError{Message: message, Offset: space + 1 + len(digest), Reason: "expected 32 lower-case hex digits"}
 	}
-	return cramMD5Message{user: b[:space], digest: digest}, nil
+	return cramMD5Message{user: string(b[:space]), digest: digest}, nil
 }
 
 func (m cramMD5Message) append(b []byte) []byte {
@@ -234,5 +237,5 @@ func (c *cramMD5Client) awaitChallenge(challenge []byte) ([]byte, clientState, e
 	if err != nil {
 		return nil, nil, err
 	}
-	return cramMD5Message{user: []byte(c.Username), digest: []byte(digest)}.append(nil), nil, nil
+	return cramMD5Message{user: c.Username, digest: digest}.append(nil), nil, nil
 }

@@ -39,46 +39,40 @@ var DIGESTMD5 = &Mechanism{
 
 // A digestOffer is what a server offers beside realms and nonce.
 type digestOffer struct {
-	latin1  bool     // leave charset=utf-8 out
-	qops    []string // nil: auth
+	latin1  bool // leave charset=utf-8 out
+	qops    []string
 	ciphers []string
 }
 
 type digestMD5Server struct {
-	server
+	server[digestMD5Server]
 	offered digestChallenge
 }
 
-func newDigestMD5Server(base server) Server {
-	s := &digestMD5Server{server: base}
-	s.await = s.awaitStart
+func newDigestMD5Server(base serverBase) Server {
+	s := new(digestMD5Server)
+	s.begin(s, base, (*digestMD5Server).awaitStart)
 	return s
 }
 
 // awaitStart sends the challenge. An empty initial response is as if there were
 // none; one with content would be subsequent authentication (RFC 2831 section
 // 2.2), which is not offered.
-func (s *digestMD5Server) awaitStart(_ context.Context, response []byte) ([]byte, serverState, error) {
+func (s *digestMD5Server) awaitStart(_ context.Context, response []byte) ([]byte, state[digestMD5Server], error) {
 	if len(response) > 0 {
 		return nil, nil, malformed("protocol", errors.New("mech: DIGEST-MD5 has no initial response"))
 	}
-	s.offered = digestChallenge{
-		realms:  s.Backend.Realms(),
-		nonce:   s.newNonce(),
-		qops:    s.digest.qops,
-		ciphers: s.digest.ciphers,
-		utf8:    !s.digest.latin1,
+	s.offered = digestChallenge{realms: s.Realms(), nonce: s.newNonce(), qops: authOnly, utf8: true}
+	if s.digest != nil {
+		s.offered.qops, s.offered.ciphers, s.offered.utf8 = s.digest.qops, s.digest.ciphers, !s.digest.latin1
 	}
-	if s.offered.qops == nil {
-		s.offered.qops = []string{"auth"}
-	}
-	return s.offered.encoded().append(nil), s.awaitResponse, nil
+	return s.offered.encoded().append(make([]byte, 0, 256)), (*digestMD5Server).awaitResponse, nil
 }
 
 // awaitResponse computes what the response should be and only then says what is
 // wrong, so that a nonce, realm or digest-uri that is not ours costs the same as
 // a wrong password.
-func (s *digestMD5Server) awaitResponse(ctx context.Context, response []byte) ([]byte, serverState, error) {
+func (s *digestMD5Server) awaitResponse(ctx context.Context, response []byte) ([]byte, state[digestMD5Server], error) {
 	r, err := parseDigestResponse(response)
 	if err != nil {
 		return nil, nil, malformed("malformed", err)
@@ -90,15 +84,16 @@ func (s *digestMD5Server) awaitResponse(ctx context.Context, response []byte) ([
 	if err := s.checkQOP(r); err != nil {
 		return nil, nil, err
 	}
-	held, lookup := s.Backend.LookupSecret(ctx, name, realm, s.kinds(name))
+	held, lookup := s.LookupSecret(ctx, name, realm, s.kinds(name))
 	if !usable(lookup) {
 		return nil, nil, lookup
 	}
-	ha1, err := digestHA1(held, r)
+	ha1, err := digestHA1(held, &r)
 	if err != nil {
 		return nil, nil, err
 	}
-	match := secret.Equal(r.response, r.compute(ha1, "AUTHENTICATE:"))
+	want := r.compute(ha1, "AUTHENTICATE:")
+	match := secret.Equal(r.response, want[:])
 	if code := s.notOurs(r, realm); code != "" {
 		return nil, nil, refused(code)
 	}
@@ -109,7 +104,8 @@ func (s *digestMD5Server) awaitResponse(ctx context.Context, response []byte) ([
 	if err := s.finish(ctx, account, name, authzid); err != nil {
 		return nil, nil, err
 	}
-	return []byte("rspauth=" + r.compute(ha1, ":")), nil, nil
+	rspauth := r.compute(ha1, ":")
+	return append([]byte("rspauth="), rspauth[:]...), nil, nil
 }
 
 // kinds leaves out the stored hash for a name with '@': it was made for
@@ -130,10 +126,10 @@ func (s *digestMD5Server) names(r digestResponse) (name, realm, authzid string, 
 	if len(realm) > s.Limits.name() {
 		return "", "", "", &Error{Class: Limit, Code: "too-long"}
 	}
-	if name, err = s.Limits.prepareName([]byte(username)); err != nil {
+	if name, err = s.Limits.prepareName(username); err != nil {
 		return "", "", "", err
 	}
-	if authzid, err = s.Limits.prepareAuthzid([]byte(r.authzid)); err != nil {
+	if authzid, err = s.Limits.prepareAuthzid(r.authzid); err != nil {
 		return "", "", "", err
 	}
 	return name, realm, authzid, nil
@@ -175,23 +171,20 @@ func (s *digestMD5Server) notOurs(r digestResponse, realm string) string {
 // the Dovecot protocol they are not, and Outlook and some Java clients send an
 // address or an alias.
 func (s *digestMD5Server) servesURI(uri string) bool {
-	parts := strings.Split(uri, "/")
-	if len(parts) < 2 || len(parts) > 3 || !strings.EqualFold(parts[0], s.Service) {
+	service, rest, _ := strings.Cut(uri, "/")
+	host, name, named := strings.Cut(rest, "/")
+	if !strings.EqualFold(service, s.Service) || host == "" || strings.Contains(name, "/") {
 		return false
 	}
-	if len(s.HostNames) == 0 {
-		return true
-	}
-	for _, name := range parts[1:] {
-		if slices.ContainsFunc(s.HostNames, func(h string) bool { return strings.EqualFold(h, name) }) {
-			return true
-		}
-	}
-	return false
+	return len(s.HostNames) == 0 || s.isHost(host) || named && s.isHost(name)
+}
+
+func (s *digestMD5Server) isHost(name string) bool {
+	return slices.ContainsFunc(s.HostNames, func(h string) bool { return strings.EqualFold(h, name) })
 }
 
 // digestHA1 returns H(A1) for a stored secret and a response.
-func digestHA1(held verifier.Secret, r digestResponse) ([md5.Size]byte, error) {
+func digestHA1(held verifier.Secret, r *digestResponse) ([md5.Size]byte, error) {
 	if held.Kind == verifier.KindDIGESTMD5 {
 		if len(held.Value) != md5.Size {
 			return [md5.Size]byte{}, &verifier.ContractError{Rule: "a DIGEST-MD5 hash is 16 bytes"}
@@ -203,7 +196,7 @@ func digestHA1(held verifier.Secret, r digestResponse) ([md5.Size]byte, error) {
 
 // userHash is the stored hash of RFC 2831: names as they were sent, each of the
 // three strings in ISO 8859-1 if it fits, section 2.1.2.1.
-func (r digestResponse) userHash(password string) [md5.Size]byte {
+func (r *digestResponse) userHash(password string) [md5.Size]byte {
 	return digestUserHash(r.hashed(r.username), r.hashed(r.realm), latin1OrUTF8(password))
 }
 
@@ -215,11 +208,14 @@ func DIGESTMD5Secret(user, realm, password string) []byte {
 }
 
 func digestUserHash(user, realm, password string) [md5.Size]byte {
-	return md5.Sum([]byte(user + ":" + realm + ":" + password))
+	var space [128]byte
+	b := append(append(space[:0], user...), ':')
+	b = append(append(b, realm...), ':')
+	return md5.Sum(append(b, password...))
 }
 
 // hashed is how a name on the wire enters the hash.
-func (r digestResponse) hashed(s string) string {
+func (r *digestResponse) hashed(s string) string {
 	if !r.utf8 {
 		return s // is ISO 8859-1 already
 	}
@@ -233,29 +229,35 @@ func latin1OrUTF8(s string) string {
 	return s
 }
 
-func (r digestResponse) ha1(userHash [md5.Size]byte) [md5.Size]byte {
-	a1 := append(userHash[:], ":"+r.nonce+":"+r.cnonce...)
+func (r *digestResponse) ha1(userHash [md5.Size]byte) [md5.Size]byte {
+	var space [192]byte
+	b := append(append(space[:0], userHash[:]...), ':')
+	b = append(append(b, r.nonce...), ':')
+	b = append(b, r.cnonce...)
 	if r.authzid != "" {
-		a1 = append(a1, ":"+r.authzid...)
+		b = append(append(b, ':'), r.authzid...)
 	}
-	return md5.Sum(a1)
+	return md5.Sum(b)
 }
 
-// compute returns the response value for A2 beginning with prefix:
+// compute returns the response value in hex for A2 beginning with prefix:
 // "AUTHENTICATE:" for the client's, ":" for the server's (RFC 2831 section
 // 2.1.2.1 and 2.1.3).
-func (r digestResponse) compute(ha1 [md5.Size]byte, prefix string) string {
-	a2 := prefix + r.uri
+func (r *digestResponse) compute(ha1 [md5.Size]byte, prefix string) (value [2 * md5.Size]byte) {
+	var space [256]byte
+	a2 := append(append(space[:0], prefix...), r.uri...)
 	if r.qop != "auth" {
-		a2 += ":00000000000000000000000000000000"
+		a2 = append(a2, ":00000000000000000000000000000000"...)
 	}
-	ha2 := md5.Sum([]byte(a2))
-	kd := make([]byte, 0, 4*md5.Size+len(r.nonce)+len(r.cnonce)+32)
-	kd = hex.AppendEncode(kd, ha1[:])
-	kd = append(kd, ":"+r.nonce+":"+r.nc+":"+r.cnonce+":"+r.qop+":"...)
-	kd = hex.AppendEncode(kd, ha2[:])
+	ha2 := md5.Sum(a2)
+	kd := hex.AppendEncode(space[:0], ha1[:])
+	for _, part := range [...]string{r.nonce, r.nc, r.cnonce, r.qop} {
+		kd = append(append(kd, ':'), part...)
+	}
+	kd = hex.AppendEncode(append(kd, ':'), ha2[:])
 	sum := md5.Sum(kd)
-	return hex.EncodeToString(sum[:])
+	hex.Encode(value[:], sum[:])
+	return value
 }
 
 type digestMD5Client struct {
@@ -285,7 +287,8 @@ func (c *digestMD5Client) awaitChallenge(challenge []byte) ([]byte, clientState,
 		return nil, nil, err
 	}
 	c.ha1 = c.sent.ha1(c.sent.userHash(c.Password))
-	c.sent.response = c.sent.compute(c.ha1, "AUTHENTICATE:")
+	value := c.sent.compute(c.ha1, "AUTHENTICATE:")
+	c.sent.response = string(value[:])
 	return c.sent.append(nil), c.awaitRspauth, nil
 }
 
@@ -344,7 +347,8 @@ func (c *digestMD5Client) chooseRealm(offer digestChallenge) (string, error) {
 // impostor's.
 func (c *digestMD5Client) awaitRspauth(challenge []byte) ([]byte, clientState, error) {
 	got, err := parseRspauth(challenge)
-	if err != nil || !secret.Equal(got, c.sent.compute(c.ha1, ":")) {
+	want := c.sent.compute(c.ha1, ":")
+	if err != nil || !secret.Equal(got, want[:]) {
 		return nil, nil, &Error{Class: ServerNotVerified, Code: "bad-server", Err: err}
 	}
 	c.proof = proofSeen

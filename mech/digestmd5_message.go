@@ -1,7 +1,6 @@
 package mech
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -24,21 +23,21 @@ const maxDirectives = 64
 // quotes qop.
 func parseDirectives(message string, b []byte) ([]directive, error) {
 	c := cursor.New(b)
-	var list []directive
-	for c.Skip(isListSpace); c.More(); c.Skip(isListSpace) {
-		d := directive{name: strings.ToLower(string(c.While(isToken)))}
-		if d.name == "" {
+	list := make([]directive, 0, 12)
+	for c.While(isListSpace); c.More(); c.While(isListSpace) {
+		name := c.While(isToken)
+		if name == "" {
 			c.Fail("expected the name of a directive")
 		}
-		c.Skip(isLWS)
+		c.While(isLWS)
 		c.Expect('=', "expected '=' after the name of a directive")
-		c.Skip(isLWS)
-		d.value = directiveValue(c)
-		c.Skip(isLWS)
+		c.While(isLWS)
+		value := directiveValue(&c)
+		c.While(isLWS)
 		if c.More() && c.Peek() != ',' {
 			c.Fail("expected ',' after a directive")
 		}
-		list = append(list, d)
+		list = append(list, directive{strings.ToLower(name), value})
 		if len(list) > maxDirectives {
 			c.Fail("more than 64 directives")
 		}
@@ -54,43 +53,45 @@ func parseDirectives(message string, b []byte) ([]directive, error) {
 
 func directiveValue(c *cursor.Cursor) string {
 	if c.Peek() != '"' {
-		bare := string(c.While(isToken))
+		bare := c.While(isToken)
 		if bare == "" {
 			c.Fail("expected a value")
 		}
 		return bare
 	}
 	c.Take("")
-	var value []byte
-	for c.OK() {
-		switch b := c.Take("quoted value does not end"); {
-		case b == '"':
-			return string(value)
-		case b == '\\':
-			b = c.Take("quoted value ends with a backslash")
-			if b == 0 {
-				c.Fail("NUL in a quoted value")
-			}
-			value = append(value, b)
-		case isControl(b) && b != '\t':
-			c.Fail("control character in a quoted value")
-		default:
-			value = append(value, b)
+	value := c.While(isQuotedText)
+	for c.Peek() == '\\' {
+		c.Take("")
+		if escaped := c.Take("quoted value ends with a backslash"); escaped != 0 {
+			value += string([]byte{escaped})
+		} else {
+			c.Fail("NUL in a quoted value")
 		}
+		value += c.While(isQuotedText)
 	}
-	return ""
+	c.Expect('"', "quoted value does not end, or holds a control character")
+	return value
 }
 
 func isLWS(b byte) bool       { return b == ' ' || b == '\t' || b == '\r' || b == '\n' }
 func isListSpace(b byte) bool { return b == ',' || isLWS(b) }
-func isControl(b byte) bool   { return b < ' ' || b == 0x7f }
+
+// isQuotedText is what stands for itself in a quoted value.
+func isQuotedText(b byte) bool {
+	return b != '"' && b != '\\' && (b >= ' ' || b == '\t') && b != 0x7f
+}
 
 // isToken is the token of RFC 2831 section 7.1, and '/' beside: bare
-// digest-uris are met. A cipher or nonce in base64 may bring '=' and '+'; those
-// come quoted.
-func isToken(b byte) bool {
-	return b > ' ' && b < 0x7f && !strings.ContainsRune(`()<>@,;:\"[]?={}`, rune(b))
-}
+// digest-uris are met. What holds '=' and '+', such as a nonce, comes quoted.
+func isToken(b byte) bool { return tokenBytes[b] }
+
+var tokenBytes = func() (set [256]bool) {
+	for b := '!'; b <= '~'; b++ {
+		set[b] = !strings.ContainsRune(`()<>@,;:\"[]?={}`, b)
+	}
+	return set
+}()
 
 func appendQuoted(b []byte, name, value string) []byte {
 	b = append(append(b, name...), '=', '"')
@@ -103,20 +104,21 @@ func appendQuoted(b []byte, name, value string) []byte {
 	return append(b, '"')
 }
 
-// once collects the directives that may come only once; a second one is an
-// error, an unknown one is ignored (RFC 2831 section 2.1.1, auth-param).
-func once(message string, list []directive, known map[string]*string) error {
-	seen := make(map[string]bool, len(known))
-	for _, d := range list {
-		field, ok := known[d.name]
-		if !ok {
+// once stores the directives that may come only once; a second one is an error.
+// Where a directive is stored, field says: nil for one that is not known, which
+// is ignored (RFC 2831 section 2.1.1, auth-param).
+func once(message string, list []directive, field func(name string) *string) error {
+	for i, d := range list {
+		place := field(d.name)
+		if place == nil {
 			continue
 		}
-		if seen[d.name] {
-			return &SyntaxError{Message: message, Reason: d.name + " is given twice"}
+		for _, earlier := range list[:i] {
+			if earlier.name == d.name {
+				return &SyntaxError{Message: message, Reason: d.name + " is given twice"}
+			}
 		}
-		seen[d.name] = true
-		*field = d.value
+		*place = d.value
 	}
 	return nil
 }
@@ -127,6 +129,9 @@ const (
 	maxDigestBuffer    = 1<<24 - 1
 	minDigestBuffer    = 17
 )
+
+// authOnly is the qop of a message that says nothing of it.
+var authOnly = []string{"auth"}
 
 // A digestChallenge is the server's first message (RFC 2831 section 2.1.1).
 type digestChallenge struct {
@@ -145,9 +150,24 @@ func parseDigestChallenge(b []byte) (digestChallenge, error) {
 	}
 	var c digestChallenge
 	var qop, charset, algorithm, maxbuf, ciphers, stale string
-	err = once(message, list, map[string]*string{
-		"nonce": &c.nonce, "qop": &qop, "charset": &charset, "algorithm": &algorithm,
-		"maxbuf": &maxbuf, "cipher": &ciphers, "stale": &stale,
+	err = once(message, list, func(name string) *string {
+		switch name {
+		case "nonce":
+			return &c.nonce
+		case "qop":
+			return &qop
+		case "charset":
+			return &charset
+		case "algorithm":
+			return &algorithm
+		case "maxbuf":
+			return &maxbuf
+		case "cipher":
+			return &ciphers
+		case "stale":
+			return &stale
+		}
+		return nil
 	})
 	fault := func(reason string) (digestChallenge, error) {
 		return digestChallenge{}, &SyntaxError{Message: message, Reason: reason}
@@ -172,7 +192,7 @@ func parseDigestChallenge(b []byte) (digestChallenge, error) {
 	c.utf8 = charset != ""
 	c.qops, c.ciphers = listOf(qop), listOf(ciphers)
 	if len(c.qops) == 0 {
-		c.qops = []string{"auth"}
+		c.qops = authOnly
 	}
 	return c, nil
 }
@@ -180,6 +200,9 @@ func parseDigestChallenge(b []byte) (digestChallenge, error) {
 // encoded is the challenge with its realms, which come from the configuration in
 // UTF-8, in the character set of the message.
 func (c digestChallenge) encoded() digestChallenge {
+	if c.utf8 {
+		return c
+	}
 	realms := make([]string, 0, len(c.realms))
 	for _, r := range c.realms {
 		realms = append(realms, c.encode(r))
@@ -223,6 +246,32 @@ type digestResponse struct {
 	utf8                                                   bool
 }
 
+func (r *digestResponse) field(name string) *string {
+	switch name {
+	case "username":
+		return &r.username
+	case "realm":
+		return &r.realm
+	case "nonce":
+		return &r.nonce
+	case "cnonce":
+		return &r.cnonce
+	case "nc":
+		return &r.nc
+	case "qop":
+		return &r.qop
+	case "digest-uri":
+		return &r.uri
+	case "response":
+		return &r.response
+	case "cipher":
+		return &r.cipher
+	case "authzid":
+		return &r.authzid
+	}
+	return nil
+}
+
 func parseDigestResponse(b []byte) (digestResponse, error) {
 	const message = "digest-response"
 	list, err := parseDirectives(message, b)
@@ -231,10 +280,14 @@ func parseDigestResponse(b []byte) (digestResponse, error) {
 	}
 	var r digestResponse
 	var charset, maxbuf string
-	err = once(message, list, map[string]*string{
-		"username": &r.username, "realm": &r.realm, "nonce": &r.nonce, "cnonce": &r.cnonce, "nc": &r.nc,
-		"qop": &r.qop, "digest-uri": &r.uri, "response": &r.response, "cipher": &r.cipher,
-		"authzid": &r.authzid, "charset": &charset, "maxbuf": &maxbuf,
+	err = once(message, list, func(name string) *string {
+		switch name {
+		case "charset":
+			return &charset
+		case "maxbuf":
+			return &maxbuf
+		}
+		return r.field(name)
 	})
 	fault := func(reason string) (digestResponse, error) {
 		return digestResponse{}, &SyntaxError{Message: message, Reason: reason}
@@ -242,12 +295,9 @@ func parseDigestResponse(b []byte) (digestResponse, error) {
 	if err != nil {
 		return digestResponse{}, err
 	}
-	for _, f := range []struct{ name, value string }{
-		{"username", r.username}, {"nonce", r.nonce}, {"cnonce", r.cnonce},
-		{"nc", r.nc}, {"digest-uri", r.uri}, {"response", r.response},
-	} {
-		if f.value == "" {
-			return fault(f.name + " is missing")
+	for _, required := range [...]string{"username", "nonce", "cnonce", "nc", "digest-uri", "response"} {
+		if *r.field(required) == "" {
+			return fault(required + " is missing")
 		}
 	}
 	r.utf8 = charset != ""
@@ -280,10 +330,11 @@ func (r digestResponse) append(b []byte) []byte {
 		b = append(appendQuoted(b, "realm", r.realm), ',')
 	}
 	b = append(appendQuoted(b, "nonce", r.nonce), ',')
-	b = fmt.Appendf(b, "nc=%s,", r.nc)
+	b = append(append(append(b, "nc="...), r.nc...), ',')
 	b = append(appendQuoted(b, "cnonce", r.cnonce), ',')
 	b = append(appendQuoted(b, "digest-uri", r.uri), ',')
-	b = fmt.Appendf(b, "response=%s,qop=%s", r.response, r.qop)
+	b = append(append(b, "response="...), r.response...)
+	b = append(append(b, ",qop="...), r.qop...)
 	if r.cipher != "" {
 		b = appendQuoted(append(b, ','), "cipher", r.cipher)
 	}
@@ -301,7 +352,13 @@ func parseRspauth(b []byte) (string, error) {
 		return "", err
 	}
 	var rspauth string
-	if err := once(message, list, map[string]*string{"rspauth": &rspauth}); err != nil {
+	err = once(message, list, func(name string) *string {
+		if name == "rspauth" {
+			return &rspauth
+		}
+		return nil
+	})
+	if err != nil {
 		return "", err
 	}
 	if len(rspauth) != 32 || !isHex(rspauth, isLowerHex) {
@@ -360,6 +417,9 @@ func latin1(s string) (string, bool) {
 
 // fromLatin1 decodes ISO 8859-1.
 func fromLatin1(s string) string {
+	if utf8.ValidString(s) && len(s) == utf8.RuneCountInString(s) {
+		return s // ASCII
+	}
 	runes := make([]rune, 0, len(s))
 	for i := range len(s) {
 		runes = append(runes, rune(s[i]))

@@ -23,17 +23,18 @@ var EXTERNAL = &Mechanism{
 	client:      newExternalClient,
 }
 
-type externalServer struct{ server }
+type externalServer struct{ server[externalServer] }
 
-func newExternalServer(base server) Server {
-	s := &externalServer{base}
-	s.await = s.awaitAuthzid
+func newExternalServer(base serverBase) Server {
+	s := new(externalServer)
+	s.begin(s, base, (*externalServer).awaitAuthzid)
 	return s
 }
 
-func (s *externalServer) awaitAuthzid(ctx context.Context, response []byte) ([]byte, serverState, error) {
+func (s *externalServer) awaitAuthzid(ctx context.Context, response []byte) ([]byte, state[externalServer], error) {
+	proven := s.External()
 	switch {
-	case s.External == "":
+	case proven == "":
 		return nil, nil, &Error{Class: MechanismUnavailable, Code: "mechanism-unavailable"}
 	case !utf8.Valid(response):
 		return nil, nil, malformed("malformed", errUTF8)
@@ -43,7 +44,7 @@ func (s *externalServer) awaitAuthzid(ctx context.Context, response []byte) ([]b
 		return nil, nil, &Error{Class: Limit, Code: "too-long"}
 	}
 	// Compared as sent: external identities are not prepared.
-	return nil, nil, s.finish(ctx, verifier.Account{User: s.External}, s.External, string(response))
+	return nil, nil, s.finish(ctx, verifier.Account{User: proven}, proven, string(response))
 }
 
 type externalClient struct{ client }

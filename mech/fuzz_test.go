@@ -85,7 +85,7 @@ func FuzzDigestRspauth(f *testing.F) {
 func FuzzAnonymousTrace(f *testing.F) {
 	seed(f, "anonymous.json", "C")
 	f.Fuzz(func(t *testing.T, b []byte) {
-		s := ANONYMOUS.NewServer(&ServerConfig{Backend: nobody{}})
+		s := ANONYMOUS.NewServer(&ServerConfig{}, nobody{})
 		o := s.Step(t.Context(), b)
 		if o.State == More && b == nil {
 			return
@@ -99,7 +99,7 @@ func FuzzAnonymousTrace(f *testing.F) {
 func FuzzExternalAuthzid(f *testing.F) {
 	seed(f, "external.json", "C")
 	f.Fuzz(func(t *testing.T, b []byte) {
-		s := EXTERNAL.NewServer(&ServerConfig{Backend: nobody{}, External: "chris"})
+		s := EXTERNAL.NewServer(&ServerConfig{}, nobody{})
 		o := s.Step(t.Context(), b)
 		if o.State == Done && (len(b) > 0 && string(b) != "chris" || o.Identity.Account.User != "chris") {
 			t.Fatalf("authzid %q was accepted for chris", b)
@@ -111,6 +111,7 @@ func FuzzExternalAuthzid(f *testing.F) {
 // password that the fuzzer does not know.
 type nobody struct{}
 
+func (nobody) External() string { return "chris" }
 func (nobody) Realms() []string { return []string{"example.com"} }
 func (nobody) VerifyPassword(context.Context, string, string) (verifier.Account, error) {
 	return verifier.Account{}, verifier.ErrNoUser
@@ -133,7 +134,7 @@ func FuzzServer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, which uint8, a, b, c []byte) {
 		rows := []*Mechanism{PLAIN, LOGIN, CRAMMD5, DIGESTMD5}
 		m := rows[int(which)%len(rows)]
-		s := m.NewServer(&ServerConfig{Backend: nobody{}, Service: "smtp"})
+		s := m.NewServer(&ServerConfig{Service: "smtp"}, nobody{})
 		failed := false
 		for i, response := range [][]byte{a, b, c, a, b, c} {
 			if i == 0 && len(response) == 0 {

@@ -32,36 +32,36 @@ const (
 )
 
 type loginServer struct {
-	server
+	server[loginServer]
 	name string
 }
 
-func newLoginServer(base server) Server {
-	s := &loginServer{server: base}
-	s.await = s.awaitUser
+func newLoginServer(base serverBase) Server {
+	s := new(loginServer)
+	s.begin(s, base, (*loginServer).awaitUser)
 	return s
 }
 
 // awaitUser prompts for the name. An initial response, which Outlook, JavaMail
 // and PHPMailer send although LOGIN has none, is taken as the name.
-func (s *loginServer) awaitUser(_ context.Context, response []byte) ([]byte, serverState, error) {
+func (s *loginServer) awaitUser(_ context.Context, response []byte) ([]byte, state[loginServer], error) {
 	if response == nil {
-		return []byte(loginUserPrompt), s.awaitUser, nil
+		return []byte(loginUserPrompt), (*loginServer).awaitUser, nil
 	}
-	name, err := s.Limits.prepareName(response)
+	name, err := s.Limits.prepareName(string(response))
 	if err != nil {
 		return nil, nil, err
 	}
 	s.name = name
-	return []byte(loginPasswordPrompt), s.awaitPassword, nil
+	return []byte(loginPasswordPrompt), (*loginServer).awaitPassword, nil
 }
 
-func (s *loginServer) awaitPassword(ctx context.Context, response []byte) ([]byte, serverState, error) {
-	password, err := s.Limits.preparePassword(response)
+func (s *loginServer) awaitPassword(ctx context.Context, response []byte) ([]byte, state[loginServer], error) {
+	password, err := s.Limits.preparePassword(string(response))
 	if err != nil {
 		return nil, nil, err
 	}
-	account, err := s.Backend.VerifyPassword(ctx, s.name, password)
+	account, err := s.VerifyPassword(ctx, s.name, password)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -27,13 +27,13 @@ type Mechanism struct {
 	// it is parsed.
 	MaxResponse int
 
-	server func(server) Server
+	server func(serverBase) Server
 	client func(client) Client
 }
 
-// NewServer begins an exchange on the server's side.
-func (m *Mechanism) NewServer(cfg *ServerConfig) Server {
-	return m.server(server{ServerConfig: cfg, row: m})
+// NewServer begins an exchange on the server's side. It keeps both arguments.
+func (m *Mechanism) NewServer(cfg *ServerConfig, b Backend) Server {
+	return m.server(serverBase{cfg, b, m})
 }
 
 // NewClient begins an exchange on the client's side.
@@ -73,7 +73,7 @@ func ByName(name string) *Mechanism {
 		return nil
 	}
 	for _, m := range table {
-		if strings.EqualFold(m.Name, name) && len(m.Name) == len(name) {
+		if m.Name == name || len(m.Name) == len(name) && strings.EqualFold(m.Name, name) {
 			return m
 		}
 	}

@@ -1,7 +1,6 @@
 package mech
 
 import (
-	"bytes"
 	"strings"
 	"unicode/utf8"
 
@@ -37,40 +36,37 @@ func within(limit, fallback, most int) int {
 // prepareName checks a name as it was received and prepares it: at most the
 // limit, valid UTF-8 without NUL, not empty before or after preparation. A name
 // that fails is refused before any look-up.
-func (l Limits) prepareName(name []byte) (string, error) {
+func (l Limits) prepareName(name string) (string, error) {
 	if err := l.checkName(name); err != nil {
 		return "", err
 	}
-	prepared, err := saslprep.Query(string(name))
+	prepared, err := saslprep.Query(name)
 	if err != nil {
 		return "", malformed("prep", err)
 	}
 	if prepared == "" {
 		return "", malformed("prep", errEmptyName)
 	}
-	if strings.IndexByte(prepared, 0) >= 0 {
-		return "", malformed("prep", errNUL)
-	}
 	return prepared, nil
 }
 
-func (l Limits) checkName(name []byte) error {
+func (l Limits) checkName(name string) error {
 	switch {
 	case len(name) == 0:
 		return malformed("malformed", errEmptyName)
 	case len(name) > l.name():
 		return &Error{Class: Limit, Code: "too-long"}
-	case !utf8.Valid(name):
+	case !utf8.ValidString(name):
 		return malformed("malformed", errUTF8)
-	case bytes.IndexByte(name, 0) >= 0:
+	case strings.IndexByte(name, 0) >= 0:
 		return malformed("malformed", errNUL)
 	}
 	return nil
 }
 
 // prepareAuthzid is prepareName for a name that may be empty.
-func (l Limits) prepareAuthzid(name []byte) (string, error) {
-	if len(name) == 0 {
+func (l Limits) prepareAuthzid(name string) (string, error) {
+	if name == "" {
 		return "", nil
 	}
 	return l.prepareName(name)
@@ -80,14 +76,14 @@ func (l Limits) prepareAuthzid(name []byte) (string, error) {
 // refuses is used as it came, as PostgreSQL does: still one attempt. Empty,
 // also after preparation, never reaches a verifier: a directory would take it
 // for an anonymous bind (RFC 4513 section 5.1.2).
-func (l Limits) preparePassword(password []byte) (string, error) {
+func (l Limits) preparePassword(password string) (string, error) {
 	if len(password) > l.password() {
 		return "", &Error{Class: Limit, Code: "too-long"}
 	}
-	if bytes.IndexByte(password, 0) >= 0 {
+	if strings.IndexByte(password, 0) >= 0 {
 		return "", malformed("malformed", errNUL)
 	}
-	prepared := saslprep.Password(string(password))
+	prepared := saslprep.Password(password)
 	if prepared == "" {
 		return "", refused("empty-password")
 	}

@@ -25,15 +25,15 @@ var PLAIN = &Mechanism{
 	client:      newPlainClient,
 }
 
-type plainServer struct{ server }
+type plainServer struct{ server[plainServer] }
 
-func newPlainServer(base server) Server {
-	s := &plainServer{base}
-	s.await = s.awaitMessage
+func newPlainServer(base serverBase) Server {
+	s := new(plainServer)
+	s.begin(s, base, (*plainServer).awaitMessage)
 	return s
 }
 
-func (s *plainServer) awaitMessage(ctx context.Context, response []byte) ([]byte, serverState, error) {
+func (s *plainServer) awaitMessage(ctx context.Context, response []byte) ([]byte, state[plainServer], error) {
 	m, err := parsePlain(response)
 	if err != nil {
 		return nil, nil, malformed("malformed", err)
@@ -50,26 +50,26 @@ func (s *plainServer) awaitMessage(ctx context.Context, response []byte) ([]byte
 	if err != nil {
 		return nil, nil, err
 	}
-	account, err := s.Backend.VerifyPassword(ctx, name, password)
+	account, err := s.VerifyPassword(ctx, name, password)
 	if err != nil {
 		return nil, nil, err
 	}
 	return nil, nil, s.finish(ctx, account, name, authzid)
 }
 
-type plainMessage struct{ authzid, authcid, password []byte }
+type plainMessage struct{ authzid, authcid, password string }
 
-// parsePlain reads [authzid] NUL authcid NUL passwd. The parts alias b.
+// parsePlain reads [authzid] NUL authcid NUL passwd.
 func parsePlain(b []byte) (m plainMessage, err error) {
-	if !utf8.Valid(b) {
-		return plainMessage{}, &SyntaxError{Message: "PLAIN message", Reason: "not UTF-8"}
-	}
 	c := cursor.New(b)
 	m.authzid = c.Until(0, "expected NUL after the authorization identity")
 	m.authcid = c.Until(0, "expected NUL after the authentication identity")
-	m.password = c.While(func(b byte) bool { return b != 0 })
+	m.password = c.Before(0)
 	if err := c.Err("PLAIN message"); err != nil {
 		return plainMessage{}, err
+	}
+	if !utf8.ValidString(m.password) { // names are checked as names
+		return plainMessage{}, &SyntaxError{Message: "PLAIN message", Offset: len(b) - len(m.password), Reason: "the password is not UTF-8"}
 	}
 	return m, nil
 }
@@ -91,9 +91,9 @@ func (c *plainClient) Start() ([]byte, error) {
 	if err := c.checkCredentials(); err != nil {
 		return nil, err
 	}
-	m := plainMessage{authcid: []byte(c.Username), password: []byte(c.Password)}
+	m := plainMessage{authcid: c.Username, password: c.Password}
 	if c.Authzid != c.Username {
-		m.authzid = []byte(c.Authzid)
+		m.authzid = c.Authzid
 	}
 	return m.append(nil), nil
 }

@@ -42,8 +42,8 @@ type Identity struct {
 	Trace     string // ANONYMOUS: what the client said of itself; not to be trusted
 }
 
-// A Backend answers what a mechanism's server asks about names and secrets.
-// Names are prepared but not yet cut into user and realm.
+// A Backend answers what the server of one exchange asks about names, secrets
+// and the channel. Names are prepared but not yet cut into user and realm.
 type Backend interface {
 	// VerifyPassword checks a password; see verifier.Verifier.
 	VerifyPassword(ctx context.Context, name, password string) (verifier.Account, error)
@@ -58,26 +58,25 @@ type Backend interface {
 	Authorize(ctx context.Context, a verifier.Account, authzid string) (string, error)
 	// Realms are the realms to offer, the default one first.
 	Realms() []string
+	// External is the identity that the channel has proven; "" for none.
+	External() string
 }
 
-// A ServerConfig is what a server needs to know. It is not changed by the
-// server and must not be changed while one uses it.
+// A ServerConfig is what servers need to know beside. It is shared and must not
+// be changed while it is in use.
 type ServerConfig struct {
-	Backend Backend
 	Service string // "smtp", "imap": the service part of a digest-uri
 	// HostNames are the names of this host. If set, the host of a digest-uri
 	// must be among them, which keeps a stolen response from being used
 	// elsewhere (RFC 2831 section 2.1.2). The first one is in CRAM-MD5's
 	// challenge.
 	HostNames []string
-	External  string                          // identity proven by the channel; "" for none
-	Binding   func(typ string) ([]byte, bool) // channel-binding data; nil for none
 	Limits    Limits
 	// AnonymousUser is the user name of everybody who used ANONYMOUS.
 	AnonymousUser string
 
 	nonce  func() string // tests inject; nil: freshNonce
-	digest digestOffer   // tests inject; zero: qop auth, charset utf-8
+	digest *digestOffer  // tests inject; nil: qop auth, charset utf-8
 }
 
 // freshNonce returns 24 random bytes in base64: 192 bits, 32 characters.
@@ -94,21 +93,33 @@ func (c *ServerConfig) newNonce() string {
 	return freshNonce()
 }
 
-// A serverState consumes one client response. It returns the challenge to send
-// and the state that awaits the answer, or a nil state when nothing is awaited:
-// the client is then authenticated, or err says why not. States are named after
-// what they await.
-type serverState func(ctx context.Context, response []byte) (challenge []byte, next serverState, err error)
+// A state of the server S consumes one client response. It returns the challenge
+// to send and the state that awaits the answer, or a nil state when nothing is
+// awaited: the client is then authenticated, or err says why not. States are
+// methods of S, named after what they await.
+type state[S any] func(s *S, ctx context.Context, response []byte) (challenge []byte, next state[S], err error)
 
-// server is what all servers have in common. A mechanism's server embeds it,
-// sets its first state, and sets identity before it returns success.
-type server struct {
+// server is what all servers have in common. A mechanism's server S embeds
+// server[S], begins with its first state, and sets identity before it returns
+// success.
+type server[S any] struct {
 	secret.Opaque
-	*ServerConfig
-	row      *Mechanism
-	await    serverState
+	serverBase
+	self     *S
+	await    state[S]
 	steps    int
 	identity Identity
+}
+
+// serverBase is what a server is made from.
+type serverBase struct {
+	*ServerConfig
+	Backend
+	row *Mechanism
+}
+
+func (s *server[S]) begin(self *S, base serverBase, first state[S]) {
+	s.self, s.serverBase, s.await = self, base, first
 }
 
 // maxSteps bounds the responses of one exchange. The longest real one is
@@ -117,7 +128,7 @@ const maxSteps = 12
 
 // Step turns what a state returned into one Outcome, and makes sure that an
 // exchange that has ended stays so.
-func (s *server) Step(ctx context.Context, response []byte) Outcome {
+func (s *server[S]) Step(ctx context.Context, response []byte) Outcome {
 	if s.await == nil {
 		return Outcome{State: Failed, Err: malformed("protocol", ErrExchangeOver)}
 	}
@@ -137,7 +148,7 @@ func (s *server) Step(ctx context.Context, response []byte) Outcome {
 	return Outcome{Data: challenge, State: Done, Identity: s.identity}
 }
 
-func (s *server) take(ctx context.Context, response []byte) ([]byte, serverState, error) {
+func (s *server[S]) take(ctx context.Context, response []byte) ([]byte, state[S], error) {
 	switch {
 	case len(response) > s.row.MaxResponse, s.steps > maxSteps:
 		return nil, nil, &Error{Class: Limit, Code: "too-long"}
@@ -147,25 +158,18 @@ func (s *server) take(ctx context.Context, response []byte) ([]byte, serverState
 		}
 		response = []byte{}
 	}
-	return s.await(ctx, response)
+	return s.await(s.self, ctx, response)
 }
 
 // finish records who was authenticated and settles whom he acts as. An authzid
 // that is empty, or the same as the authenticated name, needs no permission.
-func (s *server) finish(ctx context.Context, a verifier.Account, name, authzid string) error {
-	if a.User == "" {
-		return &verifier.ContractError{Rule: "success carries a user name"}
-	}
-	acting := authzid
-	switch {
-	case authzid == "" || authzid == name:
-		acting = a.User
-	default:
-		resolved, err := s.Backend.Authorize(ctx, a, authzid)
-		if err != nil {
+func (s *server[S]) finish(ctx context.Context, a verifier.Account, name, authzid string) error {
+	acting := a.User
+	if authzid != "" && authzid != name {
+		var err error
+		if acting, err = s.Authorize(ctx, a, authzid); err != nil {
 			return err
 		}
-		acting = resolved
 	}
 	s.identity = Identity{Account: a, Authzid: acting}
 	return nil

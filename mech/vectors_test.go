@@ -261,6 +261,7 @@ type vectorBackend struct {
 	password string // that VerifyPassword was asked about
 }
 
+func (b *vectorBackend) External() string { return b.server.External }
 func (b *vectorBackend) Realms() []string { return b.server.Realms }
 
 func (b *vectorBackend) VerifyPassword(_ context.Context, name, password string) (verifier.Account, error) {
@@ -329,11 +330,11 @@ func serverVariants(t *testing.T, m *Mechanism, v vector) []func() (Server, *vec
 			variants = append(variants, func() (Server, *vectorBackend) {
 				b := &vectorBackend{t: t, server: s, kind: kind}
 				cfg := &ServerConfig{
-					Backend: b, Service: s.Service, HostNames: names, External: s.External,
+					Service: s.Service, HostNames: names,
 					nonce:  func() string { return s.Nonce + s.Challenge },
-					digest: digestOffer{latin1: !s.UTF8, qops: listOf(s.QOP), ciphers: s.Ciphers},
+					digest: &digestOffer{latin1: !s.UTF8, qops: listOf(s.QOP), ciphers: s.Ciphers},
 				}
-				return m.NewServer(cfg), b
+				return m.NewServer(cfg, b), b
 			})
 		}
 	}

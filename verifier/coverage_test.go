@@ -187,7 +187,6 @@ func TestCoverageOf(t *testing.T) {
 		{"a callback declares passwords", callback, KindsOf(password), KindsOf(password)},
 		{"static", Static{"alice": "pencil"}, KindsOf(password), KindsOf(password)},
 		{"static without users", Static{}, 0, 0},
-		{"static with an empty password only", Static{"alice": ""}, 0, 0},
 		{"static with an empty password among others", Static{"alice": "", "bob": "x"}, KindsOf(password), KindsOf(password)},
 		{"no links", Chain(), 0, 0},
 		{"one link", Chain(Static{"alice": "pencil"}), KindsOf(password), KindsOf(password)},

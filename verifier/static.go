@@ -15,20 +15,17 @@ import (
 // Static is a store of passwords in memory: user to password. A key of the form
 // "user@realm" is for that realm only; one without a realm is for every realm
 // that the server's policy serves. An entry with an empty password lets nobody
-// in and counts as no user. A Static must not be changed once it is in use. It
-// prints as REDACTED.
+// in. A Static must not be changed once it is in use. It prints as REDACTED.
 type Static map[string]string
 
 var _ SecretSource = Static(nil)
 
 // Coverage implements SecretSource: every user has a password.
 func (s Static) Coverage() Coverage {
-	for _, password := range s {
-		if password != "" {
-			return Declared(KindPassword)
-		}
+	if len(s) == 0 {
+		return Coverage{}
 	}
-	return Coverage{}
+	return Declared(KindPassword)
 }
 
 // password returns "" if there is no such user. A user of one realm is not
@@ -46,7 +43,22 @@ func (s Static) password(r Request) string {
 
 // VerifyPassword implements Verifier.
 func (s Static) VerifyPassword(ctx context.Context, r Request, password string) (Account, error) {
-	return VerifyStored(ctx, s, r, password)
+	if err := ctx.Err(); err != nil {
+		return Account{}, err
+	}
+	stored := s.password(r)
+	known := stored != ""
+	if !known {
+		stored = decoy
+	}
+	match := MatchPassword(password, stored)
+	switch {
+	case !known:
+		return Account{}, ErrNoUser
+	case !match:
+		return Account{}, ErrWrongPassword
+	}
+	return checked(Account{User: r.User, Realm: r.Realm}, nil)
 }
 
 // LookupSecret implements SecretSource.

@@ -1,10 +1,12 @@
 // Package cursor reads a message of a text protocol from left to right with
 // verbs that read as its grammar. The first failure sticks: every later verb
-// returns nothing, and Err tells what was expected where. It never returns a
-// slice of the input beyond what was asked for, and never looks back.
+// returns nothing, and Err tells what was expected where. It never looks back.
 package cursor
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // A SyntaxError says where a message departs from its grammar. It never quotes
 // the message, which may hold a password.
@@ -18,23 +20,22 @@ func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("%s: byte %d: %s", e.Message, e.Offset, e.Reason)
 }
 
-// A Cursor is a position in a message. The message is not copied.
+// A Cursor is a position in a message.
 type Cursor struct {
-	b      []byte
+	s      string
 	at     int
 	failed int
 	reason string
 }
 
-// New returns a cursor at the start of b.
-func New(b []byte) *Cursor { return &Cursor{b: b} }
+// New returns a cursor at the start of a message. It copies the message once;
+// what the verbs take are parts of this copy.
+func New(message []byte) Cursor { return Cursor{s: string(message)} }
 
 // Fail makes the cursor fail at its position, unless it already has.
-func (c *Cursor) Fail(reason string) { c.failAt(c.at, reason) }
-
-func (c *Cursor) failAt(at int, reason string) {
+func (c *Cursor) Fail(reason string) {
 	if c.reason == "" {
-		c.failed, c.reason = at, reason
+		c.failed, c.reason = c.at, reason
 	}
 }
 
@@ -42,39 +43,53 @@ func (c *Cursor) failAt(at int, reason string) {
 func (c *Cursor) OK() bool { return c.reason == "" }
 
 // More reports whether there is something left to read.
-func (c *Cursor) More() bool { return c.OK() && c.at < len(c.b) }
+func (c *Cursor) More() bool { return c.reason == "" && c.at < len(c.s) }
 
 // Peek returns the next byte, or 0 at the end or after a failure.
 func (c *Cursor) Peek() byte {
 	if !c.More() {
 		return 0
 	}
-	return c.b[c.at]
+	return c.s[c.at]
 }
 
-// Skip passes over bytes while they are in the set and returns how many.
-func (c *Cursor) Skip(set func(byte) bool) int { return len(c.While(set)) }
-
-// While takes bytes while they are in the set; the result may be empty and
-// aliases the message.
-func (c *Cursor) While(set func(byte) bool) []byte {
-	start := c.at
-	for c.More() && set(c.b[c.at]) {
-		c.at++
-	}
+// While takes bytes while they are in the set; the result may be empty.
+func (c *Cursor) While(set func(byte) bool) string {
 	if !c.OK() {
-		return nil
+		return ""
 	}
-	return c.b[start:c.at]
+	end := c.at
+	for end < len(c.s) && set(c.s[end]) {
+		end++
+	}
+	return c.to(end)
+}
+
+// Before takes everything before the next delim, which is left, or all that is
+// left if there is none.
+func (c *Cursor) Before(delim byte) string {
+	if !c.OK() {
+		return ""
+	}
+	end := strings.IndexByte(c.s[c.at:], delim)
+	if end < 0 {
+		return c.to(len(c.s))
+	}
+	return c.to(c.at + end)
+}
+
+func (c *Cursor) to(end int) string {
+	taken := c.s[c.at:end]
+	c.at = end
+	return taken
 }
 
 // Until takes everything before the next delim and passes over it. A missing
 // delim is a failure.
-func (c *Cursor) Until(delim byte, missing string) []byte {
-	taken := c.While(func(b byte) bool { return b != delim })
-	c.Expect(delim, missing)
-	if !c.OK() {
-		return nil
+func (c *Cursor) Until(delim byte, missing string) string {
+	taken := c.Before(delim)
+	if c.Expect(delim, missing); !c.OK() {
+		return ""
 	}
 	return taken
 }
@@ -86,26 +101,16 @@ func (c *Cursor) Take(missing string) byte {
 		return 0
 	}
 	c.at++
-	return c.b[c.at-1]
+	return c.s[c.at-1]
 }
 
 // Expect passes over one byte that must be want.
 func (c *Cursor) Expect(want byte, missing string) {
-	if c.Peek() != want || !c.More() {
+	if !c.More() || c.s[c.at] != want {
 		c.Fail(missing)
 		return
 	}
 	c.at++
-}
-
-// Rest takes all that is left; it aliases the message.
-func (c *Cursor) Rest() []byte {
-	if !c.OK() {
-		return nil
-	}
-	rest := c.b[c.at:]
-	c.at = len(c.b)
-	return rest
 }
 
 // Err returns nil, or a *SyntaxError with the first failure. A message that was

@@ -4,7 +4,6 @@
 package secret
 
 import (
-	"crypto/subtle"
 	"fmt"
 	"io"
 	"log/slog"
@@ -18,18 +17,25 @@ const Redacted = "REDACTED"
 // and on nothing else: neither the position of the first difference nor the
 // length of the expected value shows. It does not allocate.
 func Equal[P, E ~string | ~[]byte](presented P, expected E) bool {
-	same := subtle.ConstantTimeEq(int32(len(presented)), int32(len(expected)))
-	var diff byte
-	last := len(expected) - 1
-	if last < 0 {
-		return len(presented) == 0
+	if len(presented) != len(expected) {
+		differ(presented, presented) // the same work, for nothing
+		return false
 	}
-	for i := range len(presented) {
-		// One load for each presented byte, past the end the last one again.
-		j := subtle.ConstantTimeSelect(subtle.ConstantTimeLessOrEq(i, last), i, last)
-		diff |= presented[i] ^ expected[j]
+	return differ(presented, expected) == 0
+}
+
+// differ is 0 if two values of one length are equal. Every byte is looked at.
+// crypto/subtle would want byte slices, and copies of strings.
+//
+//go:noinline
+func differ[A, B ~string | ~[]byte](a A, b B) (diff byte) {
+	if len(a) != len(b) {
+		return 1
 	}
-	return same&subtle.ConstantTimeByteEq(diff, 0) == 1
+	for i := range len(a) {
+		diff |= a[i] ^ b[i]
+	}
+	return diff
 }
 
 // Opaque makes the type that embeds it print as REDACTED under every verb of

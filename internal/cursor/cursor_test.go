@@ -1,0 +1,62 @@
+package cursor
+
+import (
+	"errors"
+	"testing"
+)
+
+func digit(b byte) bool { return '0' <= b && b <= '9' }
+
+func TestVerbs(t *testing.T) {
+	c := New([]byte("ab=12,rest"))
+	if got := c.Until('=', "no ="); got != "ab" {
+		t.Errorf("Until: %q", got)
+	}
+	if got := c.While(digit); got != "12" {
+		t.Errorf("While: %q", got)
+	}
+	if got := c.Peek(); got != ',' {
+		t.Errorf("Peek: %q", got)
+	}
+	c.Expect(',', "no ,")
+	if got := c.Take("nothing"); got != 'r' {
+		t.Errorf("Take: %q", got)
+	}
+	if got := c.Before('x'); got != "est" || c.More() {
+		t.Errorf("Before: %q", got)
+	}
+	if err := c.Err("message"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestFirstFailureSticks(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		in     string
+		read   func(*Cursor)
+		offset int
+		reason string
+	}{
+		{"missing delimiter", "abc", func(c *Cursor) { c.Until('=', "no =") }, 3, "no ="},
+		{"wrong byte", "abc", func(c *Cursor) { c.Expect('x', "no x") }, 0, "no x"},
+		{"end", "", func(c *Cursor) { c.Take("nothing") }, 0, "nothing"},
+		{"trailing bytes", "1x", func(c *Cursor) { c.While(digit) }, 1, "nothing more is allowed here"},
+		{"own rule", "1x", func(c *Cursor) { c.Take(""); c.Fail("odd") }, 1, "odd"},
+	} {
+		cur := New([]byte(c.in))
+		c.read(&cur)
+		cur.Fail("a later failure")
+		if c.reason == "nothing more is allowed here" {
+			cur = New([]byte(c.in))
+			c.read(&cur)
+		}
+		var e *SyntaxError
+		if err := cur.Err("m"); !errors.As(err, &e) || *e != (SyntaxError{"m", c.offset, c.reason}) {
+			t.Errorf("%s: %v, want byte %d: %s", c.name, err, c.offset, c.reason)
+		}
+		if cur.More() || cur.Peek() != 0 || cur.While(digit) != "" || cur.Before('=') != "" || cur.Until('=', "") != "" || cur.Take("") != 0 {
+			t.Errorf("%s: the cursor goes on after its failure", c.name)
+		}
+	}
+}

@@ -115,7 +115,7 @@ func parseCRAMMD5(b []byte) (cramMD5Message, error) {
 		return cramMD5Message{}, &SyntaxError{Message: message, Offset: len(b), Reason: "expected a name and a space"}
 	}
 	c := cursor.New(b[space+1:])
-	digest := c.While(isLowerHex)
+	digest := c.While(lowerHex)
 	if err := c.Err(message); err != nil || len(digest) != 2*md5.Size {
 		return cramMD5Message{}, &SyntaxError{Message: message, Offset: space + 1 + len(digest), Reason: "expected 32 lower-case hex digits"}
 	}
@@ -126,7 +126,7 @@ func (m cramMD5Message) append(b []byte) []byte {
 	return append(append(append(b, m.user...), ' '), m.digest...)
 }
 
-func isLowerHex(b byte) bool { return '0' <= b && b <= '9' || 'a' <= b && b <= 'f' }
+var lowerHex = cursor.SetOf(func(b byte) bool { return '0' <= b && b <= '9' || 'a' <= b && b <= 'f' })
 
 // cramMD5Digest is the digest that the holder of the secret would send.
 func cramMD5Digest(held verifier.Secret, challenge string) (string, error) {

@@ -20,20 +20,20 @@ const maxDirectives = 64
 
 // parseDirectives reads a list. Values may be quoted or bare whatever the
 // grammar says of the directive: the JDK quotes cipher and not qop, Windows
-// quotes qop.
-func parseDirectives(message string, b []byte) ([]directive, error) {
+// quotes qop. The list is appended to space.
+func parseDirectives(space []directive, message string, b []byte) ([]directive, error) {
 	c := cursor.New(b)
-	list := make([]directive, 0, 12)
-	for c.While(isListSpace); c.More(); c.While(isListSpace) {
-		name := c.While(isToken)
+	list := space
+	for c.While(listSpace); c.More(); c.While(listSpace) {
+		name := c.While(token)
 		if name == "" {
 			c.Fail("expected the name of a directive")
 		}
-		c.While(isLWS)
+		c.While(linearSpace)
 		c.Expect('=', "expected '=' after the name of a directive")
-		c.While(isLWS)
+		c.While(linearSpace)
 		value := directiveValue(&c)
-		c.While(isLWS)
+		c.While(linearSpace)
 		if c.More() && c.Peek() != ',' {
 			c.Fail("expected ',' after a directive")
 		}
@@ -53,14 +53,14 @@ func parseDirectives(message string, b []byte) ([]directive, error) {
 
 func directiveValue(c *cursor.Cursor) string {
 	if c.Peek() != '"' {
-		bare := c.While(isToken)
+		bare := c.While(token)
 		if bare == "" {
 			c.Fail("expected a value")
 		}
 		return bare
 	}
 	c.Take("")
-	value := c.While(isQuotedText)
+	value := c.While(quotedText)
 	for c.Peek() == '\\' {
 		c.Take("")
 		if escaped := c.Take("quoted value ends with a backslash"); escaped != 0 {
@@ -68,30 +68,26 @@ func directiveValue(c *cursor.Cursor) string {
 		} else {
 			c.Fail("NUL in a quoted value")
 		}
-		value += c.While(isQuotedText)
+		value += c.While(quotedText)
 	}
 	c.Expect('"', "quoted value does not end, or holds a control character")
 	return value
 }
 
-func isLWS(b byte) bool       { return b == ' ' || b == '\t' || b == '\r' || b == '\n' }
-func isListSpace(b byte) bool { return b == ',' || isLWS(b) }
-
-// isQuotedText is what stands for itself in a quoted value.
-func isQuotedText(b byte) bool {
-	return b != '"' && b != '\\' && (b >= ' ' || b == '\t') && b != 0x7f
-}
-
-// isToken is the token of RFC 2831 section 7.1, and '/' beside: bare
-// digest-uris are met. What holds '=' and '+', such as a nonce, comes quoted.
-func isToken(b byte) bool { return tokenBytes[b] }
-
-var tokenBytes = func() (set [256]bool) {
-	for b := '!'; b <= '~'; b++ {
-		set[b] = !strings.ContainsRune(`()<>@,;:\"[]?={}`, b)
-	}
-	return set
-}()
+var (
+	linearSpace = cursor.SetOf(func(b byte) bool { return strings.IndexByte(" \t\r\n", b) >= 0 })
+	listSpace   = cursor.SetOf(func(b byte) bool { return b == ',' || linearSpace[b] })
+	// quotedText is what stands for itself in a quoted value.
+	quotedText = cursor.SetOf(func(b byte) bool {
+		return b != '"' && b != '\\' && (b >= ' ' || b == '\t') && b != 0x7f
+	})
+	// token is that of RFC 2831 section 7.1, and '/' beside: bare digest-uris
+	// are met. What holds '=' and '+', such as a nonce, comes quoted.
+	token = cursor.SetOf(func(b byte) bool {
+		return b > ' ' && b < 0x7f && strings.IndexByte(`()<>@,;:\"[]?={}`, b) < 0
+	})
+	anyHex = cursor.SetOf(func(b byte) bool { return lowerHex[b] || 'A' <= b && b <= 'F' })
+)
 
 func appendQuoted(b []byte, name, value string) []byte {
 	b = append(append(b, name...), '=', '"')
@@ -104,24 +100,18 @@ func appendQuoted(b []byte, name, value string) []byte {
 	return append(b, '"')
 }
 
-// once stores the directives that may come only once; a second one is an error.
-// Where a directive is stored, field says: nil for one that is not known, which
-// is ignored (RFC 2831 section 2.1.1, auth-param).
-func once(message string, list []directive, field func(name string) *string) error {
-	for i, d := range list {
-		place := field(d.name)
-		if place == nil {
-			continue
+// checkOnce refuses a directive that is given a second time.
+func checkOnce(message string, list []directive, i int) error {
+	for _, earlier := range list[:i] {
+		if earlier.name == list[i].name {
+			return &SyntaxError{Message: message, Reason: list[i].name + " is given twice"}
 		}
-		for _, earlier := range list[:i] {
-			if earlier.name == d.name {
-				return &SyntaxError{Message: message, Reason: d.name + " is given twice"}
-			}
-		}
-		*place = d.value
 	}
 	return nil
 }
+
+// usualDirectives is how many directives are parsed without an allocation.
+const usualDirectives = 12
 
 const (
 	maxDigestChallenge = 2048 // bytes, RFC 2831 section 2.1.1: less than this
@@ -142,55 +132,70 @@ type digestChallenge struct {
 	utf8    bool     // charset=utf-8
 }
 
+// A digestOfferText holds the directives of a challenge that may come once, as
+// they were received.
+type digestOfferText struct {
+	nonce, qop, charset, algorithm, maxbuf, cipher, stale string
+}
+
+func (t *digestOfferText) field(name string) *string {
+	switch name {
+	case "nonce":
+		return &t.nonce
+	case "qop":
+		return &t.qop
+	case "charset":
+		return &t.charset
+	case "algorithm":
+		return &t.algorithm
+	case "maxbuf":
+		return &t.maxbuf
+	case "cipher":
+		return &t.cipher
+	case "stale":
+		return &t.stale
+	}
+	return nil
+}
+
 func parseDigestChallenge(b []byte) (digestChallenge, error) {
 	const message = "digest-challenge"
-	list, err := parseDirectives(message, b)
+	var space [usualDirectives]directive
+	list, err := parseDirectives(space[:0], message, b)
 	if err != nil {
 		return digestChallenge{}, err
 	}
 	var c digestChallenge
-	var qop, charset, algorithm, maxbuf, ciphers, stale string
-	err = once(message, list, func(name string) *string {
-		switch name {
-		case "nonce":
-			return &c.nonce
-		case "qop":
-			return &qop
-		case "charset":
-			return &charset
-		case "algorithm":
-			return &algorithm
-		case "maxbuf":
-			return &maxbuf
-		case "cipher":
-			return &ciphers
-		case "stale":
-			return &stale
+	var text digestOfferText
+	for i, d := range list {
+		if d.name == "realm" {
+			c.realms = append(c.realms, d.value)
+			continue
 		}
-		return nil
-	})
+		place := text.field(d.name)
+		if place == nil {
+			continue // unknown: RFC 2831 section 2.1.1, auth-param
+		}
+		if err := checkOnce(message, list, i); err != nil {
+			return digestChallenge{}, err
+		}
+		*place = d.value
+	}
 	fault := func(reason string) (digestChallenge, error) {
 		return digestChallenge{}, &SyntaxError{Message: message, Reason: reason}
 	}
 	switch {
-	case err != nil:
-		return digestChallenge{}, err
-	case c.nonce == "":
+	case text.nonce == "":
 		return fault("nonce is missing")
-	case !strings.EqualFold(algorithm, "md5-sess"):
+	case !strings.EqualFold(text.algorithm, "md5-sess"):
 		return fault("algorithm is not md5-sess")
-	case charset != "" && !strings.EqualFold(charset, "utf-8"):
+	case text.charset != "" && !strings.EqualFold(text.charset, "utf-8"):
 		return fault("charset is not utf-8")
-	case !validBuffer(maxbuf):
+	case !validBuffer(text.maxbuf):
 		return fault("maxbuf is out of range")
 	}
-	for _, d := range list {
-		if d.name == "realm" {
-			c.realms = append(c.realms, d.value)
-		}
-	}
-	c.utf8 = charset != ""
-	c.qops, c.ciphers = listOf(qop), listOf(ciphers)
+	c.nonce, c.utf8 = text.nonce, text.charset != ""
+	c.qops, c.ciphers = listOf(text.qop), listOf(text.cipher)
 	if len(c.qops) == 0 {
 		c.qops = authOnly
 	}
@@ -242,7 +247,7 @@ func (c digestChallenge) encode(s string) string {
 // are as they crossed the wire, in UTF-8 if utf8 is set and ISO 8859-1 if not.
 type digestResponse struct {
 	username, realm, nonce, cnonce, nc, qop, uri, response string
-	cipher, authzid                                        string
+	cipher, authzid, charset, maxbuf                       string
 	utf8                                                   bool
 }
 
@@ -268,57 +273,66 @@ func (r *digestResponse) field(name string) *string {
 		return &r.cipher
 	case "authzid":
 		return &r.authzid
+	case "charset":
+		return &r.charset
+	case "maxbuf":
+		return &r.maxbuf
 	}
 	return nil
 }
 
 func parseDigestResponse(b []byte) (digestResponse, error) {
 	const message = "digest-response"
-	list, err := parseDirectives(message, b)
+	var space [usualDirectives]directive
+	list, err := parseDirectives(space[:0], message, b)
 	if err != nil {
 		return digestResponse{}, err
 	}
 	var r digestResponse
-	var charset, maxbuf string
-	err = once(message, list, func(name string) *string {
-		switch name {
-		case "charset":
-			return &charset
-		case "maxbuf":
-			return &maxbuf
+	for i, d := range list {
+		place := r.field(d.name)
+		if place == nil {
+			continue // unknown: RFC 2831 section 2.1.2, auth-param
 		}
-		return r.field(name)
-	})
-	fault := func(reason string) (digestResponse, error) {
+		if err := checkOnce(message, list, i); err != nil {
+			return digestResponse{}, err
+		}
+		*place = d.value
+	}
+	if reason := r.validate(); reason != "" {
 		return digestResponse{}, &SyntaxError{Message: message, Reason: reason}
 	}
-	if err != nil {
-		return digestResponse{}, err
-	}
+	return r, nil
+}
+
+// validate says what is missing or out of range, and fills in what may be left
+// out.
+func (r *digestResponse) validate() string {
 	for _, required := range [...]string{"username", "nonce", "cnonce", "nc", "digest-uri", "response"} {
 		if *r.field(required) == "" {
-			return fault(required + " is missing")
+			return required + " is missing"
 		}
 	}
-	r.utf8 = charset != ""
+	r.utf8 = r.charset != ""
 	switch {
-	case len(r.nc) != 8 || !isHex(r.nc, isLowerHex, isUpperHex):
-		return fault("nc is not 8 hex digits")
-	case len(r.response) != 32 || !isHex(r.response, isLowerHex):
-		return fault("response is not 32 lower-case hex digits")
-	case r.utf8 && !strings.EqualFold(charset, "utf-8"):
-		return fault("charset is not utf-8")
-	case !validBuffer(maxbuf):
-		return fault("maxbuf is out of range")
+	case len(r.nc) != 8 || !anyHex.Holds(r.nc):
+		return "nc is not 8 hex digits"
+	case len(r.response) != 32 || !lowerHex.Holds(r.response):
+		return "response is not 32 lower-case hex digits"
+	case r.utf8 && !strings.EqualFold(r.charset, "utf-8"):
+		return "charset is not utf-8"
+	case !validBuffer(r.maxbuf):
+		return "maxbuf is out of range"
 	case r.utf8 && !(utf8.ValidString(r.username) && utf8.ValidString(r.realm)):
-		return fault("not UTF-8")
+		return "not UTF-8"
 	case !utf8.ValidString(r.authzid): // always UTF-8, RFC 2831 section 2.1.2
-		return fault("authzid is not UTF-8")
+		return "authzid is not UTF-8"
 	}
 	if r.qop == "" {
 		r.qop = "auth"
 	}
-	return r, nil
+	r.charset, r.maxbuf = "", "" // read and done with: without a layer maxbuf is void
+	return ""
 }
 
 func (r digestResponse) append(b []byte) []byte {
@@ -347,39 +361,24 @@ func (r digestResponse) append(b []byte) []byte {
 // parseRspauth reads the server's last message: rspauth=32LHEX.
 func parseRspauth(b []byte) (string, error) {
 	const message = "response-auth"
-	list, err := parseDirectives(message, b)
+	list, err := parseDirectives(nil, message, b)
 	if err != nil {
 		return "", err
 	}
 	var rspauth string
-	err = once(message, list, func(name string) *string {
-		if name == "rspauth" {
-			return &rspauth
+	for i, d := range list {
+		if d.name != "rspauth" {
+			continue
 		}
-		return nil
-	})
-	if err != nil {
-		return "", err
+		if err := checkOnce(message, list, i); err != nil {
+			return "", err
+		}
+		rspauth = d.value
 	}
-	if len(rspauth) != 32 || !isHex(rspauth, isLowerHex) {
+	if len(rspauth) != 32 || !lowerHex.Holds(rspauth) {
 		return "", &SyntaxError{Message: message, Reason: "rspauth is not 32 lower-case hex digits"}
 	}
 	return rspauth, nil
-}
-
-func isUpperHex(b byte) bool { return '0' <= b && b <= '9' || 'A' <= b && b <= 'F' }
-
-func isHex(s string, sets ...func(byte) bool) bool {
-next:
-	for i := range len(s) {
-		for _, set := range sets {
-			if set(s[i]) {
-				continue next
-			}
-		}
-		return false
-	}
-	return true
 }
 
 // validBuffer checks a maxbuf: RFC 2831 section 2.1.1. Absent is valid.

@@ -486,7 +486,7 @@ func sameMessage(t *testing.T, m *Mechanism, what string, got, want []byte) {
 
 func directiveMap(t *testing.T, b []byte) map[string][]string {
 	t.Helper()
-	list, err := parseDirectives("message", b)
+	list, err := parseDirectives(nil, "message", b)
 	if err != nil {
 		t.Fatal(err)
 	}

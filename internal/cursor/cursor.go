@@ -53,13 +53,35 @@ func (c *Cursor) Peek() byte {
 	return c.s[c.at]
 }
 
+// A Set is a set of bytes.
+type Set [256]bool
+
+// SetOf returns the set of the bytes for which in holds.
+func SetOf(in func(byte) bool) *Set {
+	var s Set
+	for b := range len(s) {
+		s[b] = in(byte(b))
+	}
+	return &s
+}
+
+// Holds reports whether all bytes of a string are in the set.
+func (set *Set) Holds(s string) bool {
+	for i := range len(s) {
+		if !set[s[i]] {
+			return false
+		}
+	}
+	return true
+}
+
 // While takes bytes while they are in the set; the result may be empty.
-func (c *Cursor) While(set func(byte) bool) string {
+func (c *Cursor) While(set *Set) string {
 	if !c.OK() {
 		return ""
 	}
 	end := c.at
-	for end < len(c.s) && set(c.s[end]) {
+	for end < len(c.s) && set[c.s[end]] {
 		end++
 	}
 	return c.to(end)

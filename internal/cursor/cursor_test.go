@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func digit(b byte) bool { return '0' <= b && b <= '9' }
+var digit = SetOf(func(b byte) bool { return '0' <= b && b <= '9' })
 
 func TestVerbs(t *testing.T) {
 	c := New([]byte("ab=12,rest"))

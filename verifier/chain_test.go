@@ -72,24 +72,24 @@ func (l link) LookupSecret(context.Context, Request, ...Kind) (Secret, error) {
 
 // verdict reads the doc comment of Chain as sets: who ends it, who is broken,
 // who refuses. It is written apart from the code that it checks.
-func verdict(links []outcome) (want class, err error, asked int) {
+func verdict(links []outcome) (want class, asked int, err error) {
 	seen := map[class]bool{}
 	for i, o := range links {
 		seen[o.class] = true
 		if o.class == yes || o.class == locked {
-			return o.class, o.err, i + 1
+			return o.class, i + 1, o.err
 		}
 	}
 	if seen[broken] {
-		return broken, ErrUnavailable, len(links)
+		return broken, len(links), ErrUnavailable
 	}
 	if seen[wrong] {
-		return wrong, ErrWrongPassword, len(links)
+		return wrong, len(links), ErrWrongPassword
 	}
 	if seen[lacks] {
-		return lacks, ErrNoSecret, len(links)
+		return lacks, len(links), ErrNoSecret
 	}
-	return unknown, ErrNoUser, len(links)
+	return unknown, len(links), ErrNoUser
 }
 
 func TestChainRules(t *testing.T) {
@@ -102,7 +102,7 @@ func TestChainRules(t *testing.T) {
 				names = append(names, o.name)
 				vs = append(vs, link{o, &asked})
 			}
-			want, err, calls := verdict(links)
+			want, calls, err := verdict(links)
 			name := "[" + strings.Join(names, "; ") + "]"
 			c := Chain(vs...)
 

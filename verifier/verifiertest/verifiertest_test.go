@@ -327,7 +327,7 @@ var faults = []fault{
 	}),
 	likeFault("ignores case", strings.ToLower),
 	likeFault("ignores case where the password is mixed", func(s string) string {
-		if strings.ToLower(s) == strings.ToLower(bob.Password) {
+		if strings.EqualFold(s, bob.Password) {
 			return bob.Password
 		}
 		return s

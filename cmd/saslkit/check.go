@@ -79,17 +79,20 @@ func newCheck(std *stdio, f *pflag.FlagSet, o *siteOptions, m *mech.Mechanism, u
 	if err != nil {
 		return nil, err
 	}
-	if a.Mechanisms != nil {
+	if len(a.Mechanisms) > 0 {
 		if err := validate(a); err != nil {
 			return nil, err
 		}
+	}
+	if user == "" {
+		return nil, usage("check: USER is empty")
 	}
 	c := &check{auth: a, service: o.service, mechanism: m, user: user}
 	switch {
 	case m == nil:
 		c.mechanism = mech.PLAIN
 		a.Mechanisms, a.Policy = []string{mech.PLAIN.Name}, mech.Policy{Clear: mech.AnyMechanism, TLS: mech.AnyMechanism}
-	case a.Mechanisms == nil:
+	case len(a.Mechanisms) == 0:
 		a.Mechanisms = []string{m.Name}
 	}
 	if _, own, ok := strings.Cut(user, "@"); ok && !f.Changed("realm") {
@@ -119,11 +122,7 @@ func (c *check) answer(ctx context.Context, std *stdio) error {
 	}
 	failure := mech.AsError(err)
 	detail := fmt.Errorf("check: %s: %s", failure.Class, failure.Detail())
-	reason := reasonOf(failure)
-	if reason == "" {
-		return &exitError{exitUsage, detail}
-	}
-	fmt.Fprintf(std.out, "no reason=%s\n", reason)
+	fmt.Fprintf(std.out, "no reason=%s\n", reasonOf(failure))
 	if failure.Class == mech.Unavailable {
 		return untried(detail)
 	}
@@ -176,8 +175,8 @@ func (c *check) unserved(ctx context.Context) error {
 	return err
 }
 
-// reasonOf finds the word for a failure; "" if it is not the login's but the
-// command line's, such as a name that no mechanism can send.
+// reasonOf finds the word for a failure. What the policy, the mech_list or a
+// limit keeps from being tried at all is not permitted.
 func reasonOf(failure *saslkit.Error) string {
 	switch {
 	case failure.Class == mech.Unavailable:
@@ -194,8 +193,6 @@ func reasonOf(failure *saslkit.Error) string {
 		return "disabled"
 	case mech.Expired:
 		return "expired"
-	case mech.NotPermitted, mech.TooWeak, mech.EncryptionRequired, mech.MechanismUnavailable:
-		return "not-permitted"
 	}
-	return ""
+	return "not-permitted"
 }

@@ -14,7 +14,6 @@ import (
 	"slices"
 	"strings"
 	"syscall"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -114,9 +113,8 @@ func (d *demo) findUser() error {
 	}
 	slices.SortFunc(listing.Records, compareRecords)
 	for _, r := range listing.Records {
-		text := r.Authid + r.Realm + string(r.Value)
-		if r.Property == sasldb.PropertyPassword && r.Authid != "" && len(r.Value) > 0 && utf8.ValidString(text) &&
-			!strings.ContainsAny(text, "\x00\r\n") && !strings.Contains(r.Authid, "@") {
+		if r.Property == sasldb.PropertyPassword && r.Authid != "" && len(r.Value) > 0 &&
+			isPrintable(r.Authid+r.Realm+string(r.Value)) && !strings.Contains(r.Authid, "@") {
 			d.user = r
 			return nil
 		}
@@ -226,7 +224,7 @@ func (d *demo) table(ctx context.Context) (failed int, err error) {
 
 const rowFormat = "%-20s  %-7s  %-6s  %s\n"
 
-var channelNames = map[security]string{inTheClear: "clear", startTLS: "tls"}
+var channelNames = [...]string{inTheClear: "clear", startTLS: "tls"}
 
 // try logs in, and then with a wrong password if the mechanism takes one.
 func (d *demo) try(ctx context.Context, channel security, m *mech.Mechanism, offered []string) (detail string, err error) {

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 
 	"github.com/saslkit/saslkit/sasldb"
@@ -61,9 +60,6 @@ func fileError(path string, err error) error {
 	}
 	if errors.Is(err, sasldb.ErrFormat) || errors.Is(err, sasldb.ErrDamaged) {
 		return &exitError{exitDamaged, err}
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		err = fmt.Errorf("%w (name another with -f)", err)
 	}
 	return untried(err)
 }

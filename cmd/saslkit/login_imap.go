@@ -113,7 +113,10 @@ func imapReply(status, text string) reply {
 	return reply{kind: refused, text: status + " " + text}
 }
 
-func (c *imapClient) quit() { c.command("LOGOUT") }
+func (c *imapClient) quit() {
+	c.goodbye()
+	c.command("LOGOUT")
+}
 
 // command sends a command and reads to its tagged answer.
 func (c *imapClient) command(line string) (status, text string, err error) {

@@ -119,7 +119,10 @@ func (c *smtpClient) await() (reply, error) {
 	return reply{}, badServer("%d is no answer to AUTH", code)
 }
 
-func (c *smtpClient) quit() { c.command("QUIT") }
+func (c *smtpClient) quit() {
+	c.goodbye()
+	c.command("QUIT")
+}
 
 func (c *smtpClient) command(line string) (int, []string, error) {
 	if err := c.send(line, line); err != nil {

@@ -25,7 +25,8 @@ type stdio struct {
 // say tells the person at the terminal something that is no result.
 func (s *stdio) say(format string, args ...any) {
 	for line := range strings.Lines(fmt.Sprintf(format, args...)) {
-		fmt.Fprintln(s.err, "saslkit: "+shown(strings.TrimSuffix(line, "\n")))
+		line = strings.TrimPrefix(strings.TrimSuffix(line, "\n"), "saslkit: ") // the library's own
+		fmt.Fprintln(s.err, "saslkit: "+shown(line))
 	}
 }
 
@@ -85,7 +86,6 @@ on the terminal or comes with --password-stdin or --password-file.`,
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetHelpCommand(newHelpCommand(root))
-	root.InitDefaultHelpCmd() // for Find, in execute
 	root.AddCommand(
 		newCheckCommand(std),
 		newDemoCommand(std),
@@ -94,6 +94,10 @@ on the terminal or comes with --password-stdin or --password-file.`,
 		newUsersCommand(std),
 		newVerifyCommand(std),
 	)
+	for _, cmd := range root.Commands() {
+		cmd.DisableFlagsInUseLine = true
+	}
+	root.InitDefaultHelpCmd() // for Find, in execute
 	return root
 }
 
@@ -110,6 +114,7 @@ func newHelpCommand(root *cobra.Command) *cobra.Command {
 				return usage("%s", text)
 			}
 			topic.InitDefaultHelpFlag()
+			topic.InitDefaultVersionFlag()
 			return topic.Help()
 		},
 	}

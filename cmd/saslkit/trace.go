@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -19,14 +20,16 @@ const hidden = "<hidden>"
 // some answer a command that they do not understand with the command.
 type tracer struct {
 	w       io.Writer // nil: hide, but print nothing
-	secrets []string
+	secrets []string  // the longest first: one may be part of another
 }
 
 // hide hides a secret from now on, as it stands and in base64.
 func (t *tracer) hide(secret string) {
-	if secret != "" {
-		t.secrets = append(t.secrets, secret, base64.RawStdEncoding.EncodeToString([]byte(secret)))
+	if secret == "" {
+		return
 	}
+	t.secrets = append(t.secrets, secret, base64.RawStdEncoding.EncodeToString([]byte(secret)))
+	slices.SortFunc(t.secrets, func(a, b string) int { return len(b) - len(a) })
 }
 
 // response returns what may be shown of a message of ours. The message is

@@ -28,7 +28,7 @@ oddities of healthy files.`,
 			for _, w := range warnings {
 				fmt.Fprintf(std.out, "warning: %s\n", shown(w.Error()))
 			}
-			std.say("%s: %d faults, %d warnings", path, len(faults), len(warnings))
+			std.say("%s: faults: %d, warnings: %d", path, len(faults), len(warnings))
 			if len(faults) > 0 {
 				return &exitError{code: exitDamaged}
 			}

@@ -15,9 +15,10 @@ import (
 // A wire carries the lines of a mail protocol. What the server sends is bounded
 // in length, in lines and in time before anybody looks at it.
 type wire struct {
-	conn  net.Conn
-	lines *bufio.Reader
-	trace *tracer
+	conn     net.Conn
+	lines    *bufio.Reader
+	trace    *tracer
+	patience time.Duration // for one answer
 }
 
 const (
@@ -27,16 +28,26 @@ const (
 	// maxReplyLines is the most lines of one answer; the longest real answer to
 	// EHLO has about 20.
 	maxReplyLines = 200
-	// patience is how long one answer may take, to its last line.
+	// patience is how long one answer may take, to its last line, and how long
+	// connecting and the handshake of TLS.
 	patience = 30 * time.Second
+	// goodbyePatience is the same for the answer to a goodbye.
+	goodbyePatience = 2 * time.Second
 )
 
-func newWire(conn net.Conn, trace *tracer) *wire {
-	return &wire{conn: conn, lines: bufio.NewReaderSize(conn, maxReplyLine), trace: trace}
+// carry lets w read and write on conn. What was read before from another is
+// forgotten.
+func (w *wire) carry(conn net.Conn) {
+	w.conn, w.lines = conn, bufio.NewReaderSize(conn, maxReplyLine)
 }
 
 // expect starts the clock for the next answer, of however many lines.
-func (w *wire) expect() error { return w.conn.SetDeadline(time.Now().Add(patience)) }
+func (w *wire) expect() error {
+	if err := w.conn.SetDeadline(time.Now().Add(w.patience)); err != nil {
+		return noConnection(err)
+	}
+	return nil
+}
 
 // readLine returns a line without its CRLF. The text is the caller's.
 func (w *wire) readLine() (string, error) {
@@ -50,7 +61,7 @@ func (w *wire) readLine() (string, error) {
 	case errors.Is(err, io.EOF):
 		return "", noConnection(errors.New("the server closed the connection"))
 	case errors.As(err, &timeout) && timeout.Timeout():
-		return "", noConnection(fmt.Errorf("no whole answer from the server within %s", patience))
+		return "", noConnection(fmt.Errorf("no whole answer from the server within %s", w.patience))
 	}
 	return "", noConnection(err)
 }
@@ -60,7 +71,7 @@ func (w *wire) readLine() (string, error) {
 func (w *wire) send(line, shown string) error {
 	w.trace.client(shown)
 	if err := w.expect(); err != nil {
-		return noConnection(err)
+		return err
 	}
 	if _, err := io.WriteString(w.conn, line+"\r\n"); err != nil {
 		return noConnection(err)
@@ -77,7 +88,7 @@ func (w *wire) secure(ctx context.Context, config *tls.Config) error {
 	}
 	conn := tls.Client(w.conn, config)
 	if err := w.expect(); err != nil {
-		return noConnection(err)
+		return err
 	}
 	if err := conn.HandshakeContext(ctx); err != nil {
 		var unverified *tls.CertificateVerificationError
@@ -86,9 +97,11 @@ func (w *wire) secure(ctx context.Context, config *tls.Config) error {
 		}
 		return noConnection(fmt.Errorf("TLS: %w", err))
 	}
-	w.conn = conn
-	w.lines.Reset(conn)
+	w.carry(conn)
 	state := conn.ConnectionState()
 	w.trace.note("%s, %s", tls.VersionName(state.Version), tls.CipherSuiteName(state.CipherSuite))
 	return nil
 }
+
+// goodbye bounds what follows, for which nobody wants to wait.
+func (w *wire) goodbye() { w.patience = min(w.patience, goodbyePatience) }

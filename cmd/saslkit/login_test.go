@@ -1,0 +1,164 @@
+package main
+
+import (
+	"encoding/base64"
+	"net"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/saslkit/saslkit/mech"
+)
+
+func TestLogin(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	for _, m := range mech.All() {
+		for _, channel := range []string{"", "--starttls"} {
+			args := []string{"login", "--insecure", "--mech", m.Name, "--password-stdin", "smtp://" + l.address, l.user}
+			if channel != "" {
+				args = append(args, channel)
+			}
+			want := ran{code: 0, out: "ok mech=" + m.Name + "\n", stderr: "saslkit: the server says: 235 2.0.0 Authentication succeeded\n"}
+			if m.Need == mech.NeedExternal {
+				want = ran{code: 3, out: "no reason=no-mechanism\n"} // we show no certificate
+			}
+			got := runCommand(t, l.password+"\n", args...)
+			if want.stderr == "" {
+				got.stderr = ""
+			}
+			if diff := cmp.Diff(want, got, cmp.AllowUnexported(ran{})); diff != "" {
+				t.Errorf("%s %s: -want +got:\n%s", m.Name, channel, diff)
+			}
+			if m.Need != mech.NeedPassword && m.Need != mech.NeedSecret {
+				continue
+			}
+			if got := runCommand(t, "wrong\n", args...); got.code != 1 || got.out != "no reason=refused mech="+m.Name+"\n" || !strings.Contains(got.stderr, "535 5.7.8") {
+				t.Errorf("%s %s with a wrong password: exit %d, output %q, errors %q", m.Name, channel, got.code, got.out, got.stderr)
+			}
+		}
+	}
+}
+
+func TestLoginChoices(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	url := "smtp://" + l.address
+	closed := closedPort(t)
+	in := l.password + "\n"
+	login := func(args ...string) []string {
+		return append([]string{"login", "--password-stdin"}, args...)
+	}
+	const yes = "the server says: 235"
+	checkAll(t, []commandCase{
+		{name: "strongest", stdin: in, args: login(url, l.user), out: "ok mech=DIGEST-MD5\n", err: []string{yes}},
+		{name: "name of the mechanism in lower case", stdin: in, args: login("--mech", "cram-md5", url, l.user), out: "ok mech=CRAM-MD5\n", err: []string{yes}},
+		{name: "password in the clear", stdin: in, args: login("--mech", "PLAIN", url, l.user), code: 3, out: "no reason=no-mechanism\n", err: []string{"PLAIN: only under TLS", "--starttls", "--insecure"}},
+		{name: "unknown certificate", stdin: in, args: login("--starttls", url, l.user), code: 3, out: "no reason=no-connection\n", err: []string{"certificate", "--insecure"}},
+		{name: "not offered", stdin: in, args: login("--mech", "EXTERNAL", url, l.user), code: 3, out: "no reason=no-mechanism\n", err: []string{"not offered", "the server offers: DIGEST-MD5 CRAM-MD5 PLAIN LOGIN ANONYMOUS"}},
+		{name: "for somebody else", stdin: in, args: login("--mech", "PLAIN", "--insecure", "--authzid", "bob", url, l.user), code: 1, out: "no reason=refused mech=PLAIN\n", err: []string{"Not permitted to act"}},
+		{name: "for oneself", stdin: in, args: login("--mech", "PLAIN", "--insecure", "--authzid", l.user, url, l.user), out: "ok mech=PLAIN\n", err: []string{yes}},
+		{name: "for somebody else by a mechanism that cannot", stdin: in, args: login("--mech", "LOGIN", "--insecure", "--authzid", "bob", url, l.user), code: 3, out: "no reason=no-mechanism mech=LOGIN\n", err: []string{"no authorization identity"}},
+		{name: "no password asked for", args: []string{"login", "--mech", "ANONYMOUS", url, "x"}, out: "ok mech=ANONYMOUS\n", err: []string{yes}},
+		{name: "TLS where there is none", stdin: in, args: login("--tls", url, l.user), code: 3, out: "no reason=no-connection\n", err: []string{"TLS: "}},
+		{name: "nobody there", stdin: in, args: login("smtp://"+closed, l.user), code: 3, out: "no reason=no-connection\n", err: []string{"refused"}},
+		{name: "no terminal", args: []string{"login", url, l.user}, code: 2, err: []string{"no terminal"}},
+		{name: "no user", stdin: in, args: login(url, ""), code: 2, err: []string{"USER is empty"}},
+		{name: "unknown mechanism", stdin: in, args: login("--mech", "CRAM", url, l.user), code: 2, err: []string{`no mechanism "CRAM"`}},
+		{name: "unknown kind", stdin: in, args: login("gopher://localhost", l.user), code: 2, err: []string{"smtp:// smtps:// imap:// imaps://"}},
+		{name: "no URL", stdin: in, args: login("localhost:25", l.user), code: 2, err: []string{"smtp:// smtps:// imap:// imaps://"}},
+		{name: "no host", stdin: in, args: login("smtp://", l.user), code: 2, err: []string{"smtp://host:port"}},
+		{name: "path", stdin: in, args: login("imap://localhost/INBOX", l.user), code: 2, err: []string{"imap://host:port"}},
+		{name: "password in the URL", stdin: in, args: login("imap://alice:sesame@localhost", l.user), code: 2, err: []string{"never"}},
+		{name: "TLS twice", stdin: in, args: login("--starttls", "smtps://"+l.address, l.user), code: 2, err: []string{"exclude each other"}},
+	})
+}
+
+// closedPort is an address at which nobody listens.
+func closedPort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	return l.Addr().String()
+}
+
+func TestParseServer(t *testing.T) {
+	t.Parallel()
+	for url, want := range map[string]serverAddress{
+		"smtp://mail.example":       {"smtp", "mail.example", "587", false},
+		"smtps://mail.example/":     {"smtp", "mail.example", "465", true},
+		"imap://mail.example:1143":  {"imap", "mail.example", "1143", false},
+		"imaps://[2001:db8::1]":     {"imap", "2001:db8::1", "993", true},
+		"IMAPS://[2001:db8::1]:994": {"imap", "2001:db8::1", "994", true},
+	} {
+		if got, err := parseServer(url); got != want || err != nil {
+			t.Errorf("%s: got %+v, %v; want %+v", url, got, err, want)
+		}
+	}
+}
+
+// The trace tells the conversation without the secrets, whatever the mechanism.
+func TestTraceHidesSecrets(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	for mechanism, want := range map[string][]string{
+		"PLAIN":      {`C: AUTH PLAIN "\x00demo\x00<hidden>"`},
+		"LOGIN":      {"C: AUTH LOGIN\n", `S: 334 "Username:"`, `C: "demo"`, `S: 334 "Password:"`, "C: <hidden>\n"},
+		"CRAM-MD5":   {`S: 334 "<`, `C: "demo <hidden>"`},
+		"DIGEST-MD5": {`S: 334 "realm=`, `response=<hidden>,`, `S: 334 "rspauth=<hidden>"`, "C: \"\"\n"},
+		"ANONYMOUS":  {`C: AUTH ANONYMOUS ""`},
+	} {
+		for _, tls := range []bool{false, true} {
+			args := []string{"login", "--trace", "--insecure", "--mech", mechanism, "--password-stdin", "smtp://" + l.address, l.user}
+			if tls {
+				args = append(args, "--starttls")
+				want = append(want, "-- TLS 1.3")
+			}
+			got := runCommand(t, l.password+"\n", args...)
+			for _, text := range append(want, "S: 220 ", "C: EHLO [127.0.0.1]", "S: 235 ", "C: QUIT") {
+				if !strings.Contains(got.stderr, text) {
+					t.Errorf("%s: no %q in\n%s", mechanism, text, got.stderr)
+				}
+			}
+			checkNoSecret(t, got, l.password, base64.StdEncoding.EncodeToString([]byte("\x00demo\x00"+l.password)))
+		}
+	}
+}
+
+// checkNoSecret looks for secrets as they stand and in base64.
+func checkNoSecret(t *testing.T, got ran, secrets ...string) {
+	t.Helper()
+	for _, s := range secrets {
+		for _, form := range []string{s, base64.RawStdEncoding.EncodeToString([]byte(s))} {
+			if strings.Contains(got.out+got.stderr, form) {
+				t.Errorf("a secret shows as %q in\n%s%s", form, got.out, got.stderr)
+			}
+		}
+	}
+}
+
+// No command shows the password that it was given, right or wrong.
+func TestNoCommandShowsThePassword(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	db := "sasldb:" + mailDB(t)
+	for _, password := range []string{l.password, "wonderland", "canary-7Hq2"} {
+		for _, args := range [][]string{
+			{"check", "--verifier", db, "--password-stdin", "alice"},
+			{"check", "--verifier", db, "--mech", "LOGIN", "--password-stdin", "alice"},
+			{"check", "--verifier", "sasldb:/nonexistent", "--password-stdin", "alice"},
+			{"check", "--verifier", db, "--mech", "DIGEST-MD5", "-r", "x", "--password-stdin", "alice"},
+			{"login", "--trace", "--password-stdin", "smtp://" + l.address, "alice"},
+			{"login", "--trace", "--insecure", "--mech", "PLAIN", "--password-stdin", "smtp://" + l.address, l.user},
+			{"login", "--trace", "--insecure", "--starttls", "--mech", "LOGIN", "--password-stdin", "smtp://" + l.address, l.user},
+		} {
+			got := runCommand(t, password+"\n", args...)
+			checkNoSecret(t, got, password)
+		}
+	}
+	checkNoSecret(t, runCommand(t, "", "users", "-f", strings.TrimPrefix(db, "sasldb:"), "--json"), "wonderland")
+}

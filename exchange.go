@@ -102,7 +102,7 @@ func (x *Exchange) step(response []byte) (o Outcome) {
 		}
 		switch o.State {
 		case Done:
-			x.record(&o.Identity)
+			x.record(o.Identity)
 		case Failed:
 			x.over = o.Data == nil
 			if x.over {

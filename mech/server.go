@@ -21,8 +21,8 @@ type Server interface {
 type Outcome struct {
 	Data     []byte // nil: none; empty: an empty message. Owned by the caller
 	State    State
-	Err      *Error   // only if Failed; Data may still hold what the protocol sends with failure
-	Identity Identity // only if Done
+	Err      *Error    // only if Failed; Data may still hold what the protocol sends with failure
+	Identity *Identity // only if Done; not to be changed
 }
 
 // A State says whether an exchange goes on.
@@ -145,7 +145,7 @@ func (s *server[S]) Step(ctx context.Context, response []byte) Outcome {
 	if s.identity.Account.User == "" {
 		return Outcome{State: Failed, Err: AsError(&verifier.ContractError{Rule: "success carries a user name"})}
 	}
-	return Outcome{Data: challenge, State: Done, Identity: s.identity}
+	return Outcome{Data: challenge, State: Done, Identity: &s.identity}
 }
 
 func (s *server[S]) take(ctx context.Context, response []byte) ([]byte, state[S], error) {

@@ -557,8 +557,8 @@ func leads(t *testing.T, m *Mechanism, v vector) [][][]byte {
 
 func checkRefusal(t *testing.T, v vector, o Outcome, calls int) {
 	t.Helper()
-	if o.State != Failed || o.Data != nil || o.Identity.Account.User != "" {
-		t.Fatalf("state %d, data %q, identity %q; want a failure and nothing with it", o.State, o.Data, o.Identity.Account.User)
+	if o.State != Failed || o.Data != nil || o.Identity != nil {
+		t.Fatalf("state %d, data %q, identity %v; want a failure and nothing with it", o.State, o.Data, o.Identity)
 	}
 	checkError(t, "server", o.Err, v.Code)
 	if c := o.Err.Class; calls != 0 && (c == Malformed || c == Limit || v.Code == "empty-password") {

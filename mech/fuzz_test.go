@@ -179,3 +179,24 @@ func FuzzClient(f *testing.F) {
 		}
 	})
 }
+
+// FuzzParseProperties: what is understood prints as what is understood the same.
+func FuzzParseProperties(f *testing.F) {
+	f.Add("noanonymous, noplaintext")
+	f.Add("NOACTIVE\tmutual_auth,,")
+	f.Fuzz(func(t *testing.T, list string) {
+		p, err := ParseProperties(list)
+		if err != nil {
+			if p != 0 {
+				t.Fatalf("%q: %v with an error", list, p)
+			}
+			return
+		}
+		if p == AnyMechanism {
+			return
+		}
+		if again, err := ParseProperties(p.String()); err != nil || again != p {
+			t.Fatalf("%q is %v, which reads as %v, %v", list, p, again, err)
+		}
+	})
+}

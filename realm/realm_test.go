@@ -56,3 +56,24 @@ func TestRealms(t *testing.T) {
 		}
 	}
 }
+
+// FuzzSplit: whatever the name, the halves are made of it and nothing is lost.
+func FuzzSplit(f *testing.F) {
+	for _, name := range []string{"", "al", "al@a", "al@", "@a", "a@b@c", "@@", "\x00@\xff"} {
+		f.Add(name, "a", "b", uint8(0))
+	}
+	f.Fuzz(func(t *testing.T, name, def, other string, rule uint8) {
+		p := Policy{Default: def, Others: []string{other}, Rule: Rule(rule % 3)}
+		user, realm, err := p.Split(name)
+		switch {
+		case errors.Is(err, ErrAmbiguous):
+			if user != "" || realm != "" {
+				t.Fatalf("Split(%q) = %q, %q, %v", name, user, realm, err)
+			}
+		case err == nil && !p.Serves(realm):
+			t.Fatalf("Split(%q) gives the realm %q, which is not served", name, realm)
+		case user != name && user+"@"+realm != name:
+			t.Fatalf("Split(%q) = %q, %q, %v", name, user, realm, err)
+		}
+	})
+}

@@ -88,7 +88,7 @@ func (l *login) run(ctx context.Context) (mechanism, text string, err error) {
 	if err != nil {
 		return "", "", err
 	}
-	defer func() { w.conn.Close() }()
+	defer w.conn.Close()
 	defer context.AfterFunc(ctx, func() { w.conn.Close() })()
 	client, err := l.choose(p, w)
 	if err != nil {

@@ -42,7 +42,8 @@ type Authenticator struct {
 	// AnonymousUser is who used ANONYMOUS; "" means "anonymous".
 	AnonymousUser string
 
-	// Logger gets one record for each login that ended; nil: none.
+	// Logger gets one record for each login that ended or was turned away; nil:
+	// none.
 	Logger *slog.Logger
 	// Observer gets the same as data, for metrics; nil: none. It is called on
 	// the connection's goroutine.

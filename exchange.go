@@ -3,7 +3,6 @@ package saslkit
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"strings"
 	"time"
 
@@ -155,19 +154,8 @@ func (x *Exchange) settle(err *Error) {
 			x.refund(err)
 		}
 	}
-	if x.started.IsZero() {
-		return
-	}
-	e := x.event(err)
-	if x.peer.auth.Logger != nil {
-		level := slog.LevelInfo
-		if err != nil && err.Class == mech.Unavailable {
-			level = slog.LevelError
-		}
-		x.peer.auth.Logger.LogAttrs(x.peer.ctx, level, "login", e.attrs()...)
-	}
-	if x.peer.auth.Observer != nil {
-		x.peer.auth.Observer(e)
+	if !x.started.IsZero() {
+		x.peer.report(x.event(err))
 	}
 }
 

@@ -3,6 +3,8 @@ package saslkit
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 
 	"github.com/emersion/go-sasl"
 
@@ -92,13 +94,12 @@ func (p *Peer) Authenticate(mechanism string) (sasl.Server, error) { return p.Au
 // is refused: hosts do not compare. An exchange that was under way is abandoned.
 // The error is an *Error, not mapped.
 func (p *Peer) Start(mechanism string) (*Exchange, error) {
-	m := mech.ByName(mechanism)
+	m, ch := mech.ByName(mechanism), p.channel()
 	if m == nil {
-		return nil, p.turnAway(&Error{Class: mech.MechanismUnavailable, Code: "mechanism-unavailable"})
+		return nil, p.turnAway(&ch, "", &Error{Class: mech.MechanismUnavailable, Code: "mechanism-unavailable", Err: fmt.Errorf("saslkit: no mechanism %.20q", mechanism)})
 	}
-	ch := p.channel()
 	if f := p.auth.decide(m, &ch); f != factOffered {
-		return nil, p.turnAway(p.refusal(m, &ch, f))
+		return nil, p.turnAway(&ch, m.Name, p.refusal(m, &ch, f))
 	}
 	return p.begin(m, &ch), nil
 }
@@ -108,10 +109,25 @@ func (p *Peer) refusal(m *mech.Mechanism, ch *Channel, f fact) *Error {
 	return &Error{Class: f.class(), Code: "mechanism-unavailable", Err: errors.New("saslkit: " + m.Name + ": " + p.auth.explain(m, ch, f))}
 }
 
-// turnAway abandons what was under way and reports the refusal.
-func (p *Peer) turnAway(err *Error) error {
+// turnAway abandons what was under way, reports the refusal and returns it.
+func (p *Peer) turnAway(ch *Channel, mechanism string, err *Error) error {
 	p.abandon()
+	p.report(Event{Service: p.server.Service, Mechanism: mechanism, Remote: ch.Remote, Secure: ch.Secure, Err: err})
 	return err
+}
+
+// report tells log and observer of a login that ended or was turned away.
+func (p *Peer) report(e Event) {
+	if p.auth.Logger != nil {
+		level := slog.LevelInfo
+		if e.Err != nil && e.Err.Class == mech.Unavailable {
+			level = slog.LevelError
+		}
+		p.auth.Logger.LogAttrs(p.ctx, level, "login", e.attrs()...)
+	}
+	if p.auth.Observer != nil {
+		p.auth.Observer(e)
+	}
 }
 
 func (p *Peer) begin(m *mech.Mechanism, ch *Channel) *Exchange {
@@ -131,7 +147,9 @@ func (p *Peer) begin(m *mech.Mechanism, ch *Channel) *Exchange {
 func (p *Peer) Login(user, password string) error {
 	ch := p.channel()
 	if f := p.auth.decide(mech.PLAIN, &ch); f != factOffered && p.auth.decide(mech.LOGIN, &ch) != factOffered {
-		return p.mapped(p.refusal(mech.PLAIN, &ch, f))
+		err := p.refusal(mech.PLAIN, &ch, f)
+		p.turnAway(&ch, mech.LOGIN.Name, err)
+		return p.mapped(err)
 	}
 	x := p.begin(mech.LOGIN, &ch)
 	o := x.Step([]byte(user))

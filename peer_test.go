@@ -509,14 +509,23 @@ func TestOneRecordForEachLogin(t *testing.T) {
 	_, _ = c.Login(a) // refused: a control character
 	c.Credentials.Username = strings.Repeat("u", 200)
 	_, _ = c.Login(a)
+	if _, err := peerOf(a).Start("EXTERNAL"); err == nil {
+		t.Error("EXTERNAL without a certificate")
+	}
+	if _, err := peerOf(a).Start("X\x1b"); err == nil {
+		t.Error("unknown mechanism")
+	}
 	lines := strings.Split(strings.TrimSpace(log.String()), "\n")
-	if len(lines) != 3 || len(events) != 3 {
+	if len(lines) != 5 || len(events) != 5 {
 		t.Fatalf("%d lines, %d events:\n%s", len(lines), len(events), log.String())
 	}
 	for _, want := range []string{"msg=login", "result=ok", "user=al", "realm=example.com", "mech=PLAIN", "service=smtp", "remote=192.0.2.7", "tls=true"} {
 		if !strings.Contains(lines[0], want) {
 			t.Errorf("%q has no %s", lines[0], want)
 		}
+	}
+	if !strings.Contains(lines[3], "mech=EXTERNAL") || !strings.Contains(lines[3], "the channel has proven no identity") {
+		t.Errorf("%q does not say why EXTERNAL was turned away", lines[3])
 	}
 	if strings.ContainsRune(log.String(), 0x1b) {
 		t.Error("an escape character reached the log")

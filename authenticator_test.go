@@ -101,6 +101,7 @@ func TestAdvertised(t *testing.T) {
 		{"an empty store serves nobody", saslkit.Authenticator{Verifier: store()}, tls, "", "no mechanism can be offered"},
 		{"an empty store, named", saslkit.Authenticator{Verifier: store(), Mechanisms: []string{"PLAIN"}}, tls, "", "names PLAIN, but the store has no users"},
 		{"chain of a check and secrets", saslkit.Authenticator{Verifier: verifier.Chain(checker(full("al")), store(cram)), Mechanisms: everyone[:5]}, tls, "CRAM-MD5 PLAIN LOGIN", "names DIGEST-MD5"},
+		{"chain that only checks", saslkit.Authenticator{Verifier: verifier.Chain(checker(full("al")), checker(full("bo"))), Mechanisms: []string{"PLAIN", "CRAM-MD5"}}, tls, "PLAIN", "names CRAM-MD5, but no user has a secret that serves it; the store holds: password check"},
 		{"nothing configured", saslkit.Authenticator{}, tls, "", "no verifier is configured"},
 		{"a mechanism that does not exist", saslkit.Authenticator{Verifier: store(full("al")), Mechanisms: []string{"PLAIN", "KERBEROS_V4"}}, tls, "PLAIN", `names "KERBEROS_V4", which does not exist here`},
 	} {

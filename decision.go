@@ -188,16 +188,7 @@ func (a *Authenticator) stores() string {
 	case v == nil:
 		return "no store holds secrets"
 	case a.secrets() == nil:
-		return describe(v) + " can only check passwords and no store holds secrets"
+		return verifier.Name(v) + " can only check passwords and no store holds secrets"
 	}
-	return describe(v) + " serves passwords and " + describe(a.secrets()) + " secrets"
-}
-
-// describe names a store as the site knows it: a verifier with a String method
-// says "saslauthd:/run/saslauthd", another is called by its type.
-func describe(v verifier.Verifier) string {
-	if s, ok := v.(fmt.Stringer); ok {
-		return s.String()
-	}
-	return fmt.Sprintf("%T", v)
+	return verifier.Name(v) + " serves passwords and " + verifier.Name(a.secrets()) + " secrets"
 }

@@ -22,6 +22,8 @@ var (
 	ErrFormat = errors.New("sasldb: format is not supported")
 	// ErrDamaged: the file contradicts itself.
 	ErrDamaged = errors.New("sasldb: file is damaged")
+	// ErrNoFile: what is at the path is a folder, a FIFO or a device.
+	ErrNoFile = errors.New("sasldb: not a regular file")
 )
 
 // A Listing is what was found in a file.
@@ -34,8 +36,9 @@ type Listing struct {
 }
 
 // Read lists the database file at path. The error matches fs.ErrNotExist and
-// fs.ErrPermission where these are the reason, ErrFormat for a file of another
-// kind, and ErrDamaged when nothing of it can be read.
+// fs.ErrPermission where these are the reason, ErrNoFile for what is no file,
+// ErrFormat for a file of another kind, and ErrDamaged when nothing of it can be
+// read.
 func Read(path string) (Listing, error) {
 	data, err := readFile(path)
 	if err != nil {
@@ -74,7 +77,7 @@ func readFile(path string) ([]byte, error) {
 	case err != nil:
 		return nil, fmt.Errorf("sasldb: %w", err)
 	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("sasldb: %s is not a regular file: %w", path, ErrFormat)
+		return nil, fmt.Errorf("sasldb: %s: %w", path, ErrNoFile)
 	case info.Size() > MaxFile:
 		return nil, fmt.Errorf("sasldb: %s has %d bytes, more than %d are not read: %w", path, info.Size(), int64(MaxFile), ErrFormat)
 	}

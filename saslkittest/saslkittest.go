@@ -1,5 +1,5 @@
-// Package saslkittest logs in without a network, for the tests of programs that
-// configure an Authenticator.
+// Package saslkittest logs in without a network: for the tests of programs that
+// configure an Authenticator, and for tools that say whether a login would work.
 package saslkittest
 
 import (

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/saslkit/saslkit/internal/secret"
 )
@@ -27,6 +28,15 @@ func Chain(links ...Verifier) SecretSource {
 type chain struct {
 	secret.Opaque // fmt would print the links without asking them
 	links         []Verifier
+}
+
+// String names the links.
+func (c *chain) String() string {
+	var names []string
+	for _, v := range c.links {
+		names = append(names, Name(v))
+	}
+	return "chain of " + strings.Join(names, ", ")
 }
 
 func (c *chain) Coverage() Coverage {
@@ -73,15 +83,12 @@ func ask[T any](links []Verifier, question func(Verifier) (T, error)) (T, error)
 		switch {
 		case err == nil || Terminal(err):
 			return answer, err
+		case !Refused(err):
+			broken = errors.Join(broken, fmt.Errorf("link %d of %d: %w", i+1, len(links), err))
 		case errors.Is(err, ErrWrongPassword):
 			refusal = ErrWrongPassword
-		case errors.Is(err, ErrNoSecret):
-			if refusal == ErrNoUser {
-				refusal = ErrNoSecret
-			}
-		case errors.Is(err, ErrNoUser):
-		default:
-			broken = errors.Join(broken, fmt.Errorf("link %d of %d: %w", i+1, len(links), err))
+		case errors.Is(err, ErrNoSecret) && refusal == ErrNoUser:
+			refusal = ErrNoSecret
 		}
 	}
 	if broken != nil {

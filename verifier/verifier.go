@@ -3,6 +3,7 @@ package verifier
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 )
 
@@ -111,6 +112,16 @@ func Refused(err error) bool {
 // not come back to life in the next store.
 func Terminal(err error) bool {
 	return errors.Is(err, ErrDisabled) || errors.Is(err, ErrExpired)
+}
+
+// Name says which store v is, for people. A verifier with a String method says
+// it as the command line does, "sasldb:/etc/sasldb2"; another is called by its
+// type.
+func Name(v Verifier) string {
+	if s, ok := v.(fmt.Stringer); ok {
+		return s.String()
+	}
+	return fmt.Sprintf("%T", v)
 }
 
 // checked enforces the contract of success on the result of any verifier.

@@ -109,7 +109,7 @@ func (d *demo) createUser() error {
 func (d *demo) findUser() error {
 	listing, err := sasldb.Read(d.db)
 	if err != nil {
-		return fileError(d.db, err)
+		return fileError(err)
 	}
 	slices.SortFunc(listing.Records, compareRecords)
 	for _, r := range listing.Records {
@@ -126,7 +126,7 @@ func (d *demo) findUser() error {
 func (d *demo) build(logged bool) error {
 	store, err := sasldb.Open(d.db)
 	if err != nil {
-		return fileError(d.db, err)
+		return fileError(err)
 	}
 	if d.trusted, err = newAuthority(); err != nil {
 		return err

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/saslkit/saslkit/sasldb"
 )
@@ -52,12 +51,8 @@ func exitCode(err error) int {
 	return exitUntried
 }
 
-// fileError gives an error of reading a database file its code. A folder or a
-// FIFO is not a file of another format, it is no file.
-func fileError(path string, err error) error {
-	if info, statErr := os.Stat(path); statErr == nil && !info.Mode().IsRegular() {
-		return untried(err)
-	}
+// fileError gives an error of reading a database file its code.
+func fileError(err error) error {
 	if errors.Is(err, sasldb.ErrFormat) || errors.Is(err, sasldb.ErrDamaged) {
 		return &exitError{exitDamaged, err}
 	}

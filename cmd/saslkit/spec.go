@@ -22,7 +22,7 @@ var storeKinds = []storeKind{
 func openSasldb(path string) (verifier.Verifier, error) {
 	db, err := sasldb.Open(path)
 	if err != nil {
-		return nil, fileError(path, err)
+		return nil, fileError(err)
 	}
 	return db, nil
 }

@@ -48,7 +48,7 @@ error and the exit code is 4.`,
 			}
 			listing, err := sasldb.Read(path)
 			if err != nil {
-				return fileError(path, err)
+				return fileError(err)
 			}
 			slices.SortFunc(listing.Records, compareRecords)
 			if asJSON {

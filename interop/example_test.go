@@ -1,6 +1,7 @@
 package interop_test
 
 import (
+	"context"
 	"fmt"
 	"log"
 	"net"
@@ -35,6 +36,7 @@ func ExampleSMTPBackend() {
 		log.Fatal(err)
 	}
 	go server.Serve(ln)
+	defer server.Shutdown(context.Background())
 
 	c, err := smtp.Dial(ln.Addr().String())
 	if err != nil {

@@ -231,6 +231,31 @@ func wantSMTPError(t *testing.T, err error, code int, enhanced smtp.EnhancedCode
 	}
 }
 
+// A response of DIGEST-MD5 that was made for another host is refused where the
+// server knows its names: nobody in between can use it elsewhere.
+func TestSMTPHostNames(t *testing.T) {
+	for _, tc := range []struct {
+		names []string
+		good  bool
+	}{
+		{nil, true},
+		{[]string{"mail.example", "LOCALHOST"}, true},
+		{[]string{"mail.example"}, false},
+	} {
+		t.Run(strings.Join(tc.names, " "), func(t *testing.T) {
+			t.Parallel()
+			c := dialSMTP(t, smtpLab(t, setup{hostNames: tc.names}), inClear, "DIGEST-MD5")
+			err := c.Auth(ourSMTPClient(t, c, "DIGEST-MD5", labPassword))
+			if tc.good && err != nil {
+				t.Error(err)
+			}
+			if !tc.good {
+				wantSMTPError(t, err, 535, smtp.EnhancedCode{5, 7, 8})
+			}
+		})
+	}
+}
+
 // A server that leaves its proof out says 235 all the same, and go-smtp's client
 // believes it. Finish does not.
 func TestSMTPServerWithoutProof(t *testing.T) {

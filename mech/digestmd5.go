@@ -7,6 +7,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/saslkit/saslkit/internal/secret"
 	"github.com/saslkit/saslkit/verifier"
@@ -88,12 +89,10 @@ func (s *digestMD5Server) awaitResponse(ctx context.Context, response []byte) ([
 	if !usable(lookup) {
 		return nil, nil, lookup
 	}
-	ha1, err := digestHA1(held, &r)
+	ha1, match, err := r.verify(held)
 	if err != nil {
 		return nil, nil, err
 	}
-	want := r.compute(ha1, "AUTHENTICATE:")
-	match := secret.Equal(r.response, want[:])
 	if code := s.notOurs(r, realm); code != "" {
 		return nil, nil, refused(code)
 	}
@@ -118,10 +117,15 @@ func (s *digestMD5Server) kinds(name string) []verifier.Kind {
 }
 
 // names returns the names in UTF-8: the user prepared, the realm as it is.
+// Without charset=utf-8 they should be in ISO 8859-1, but curl and libsasl2 send
+// UTF-8 all the same, which is hardly ever anything else by chance.
 func (s *digestMD5Server) names(r digestResponse) (name, realm, authzid string, err error) {
 	username, realm := r.username, r.realm
-	if !r.utf8 {
-		username, realm = fromLatin1(username), fromLatin1(realm)
+	if !utf8.ValidString(username) {
+		username = fromLatin1(username)
+	}
+	if !utf8.ValidString(realm) {
+		realm = fromLatin1(realm)
 	}
 	if len(realm) > s.Limits.name() {
 		return "", "", "", &Error{Class: Limit, Code: "too-long"}
@@ -183,21 +187,45 @@ func (s *digestMD5Server) isHost(name string) bool {
 	return slices.ContainsFunc(s.HostNames, func(h string) bool { return strings.EqualFold(h, name) })
 }
 
-// digestHA1 returns H(A1) for a stored secret and a response.
-func digestHA1(held verifier.Secret, r *digestResponse) ([md5.Size]byte, error) {
-	if held.Kind == verifier.KindDIGESTMD5 {
-		if len(held.Value) != md5.Size {
-			return [md5.Size]byte{}, &verifier.ContractError{Rule: "a DIGEST-MD5 hash is 16 bytes"}
-		}
-		return r.ha1([md5.Size]byte(held.Value)), nil
+// verify compares the response with what the holder of the secret would send,
+// and returns H(A1).
+//
+// There are several such values. RFC 2831 section 2.1.2.1 hashes names and
+// passwords in ISO 8859-1 where that suffices, as libsasl2's client and the JDK
+// do. curl and Perl's Authen::SASL (swaks) hash both in UTF-8, and libgsasl
+// (msmtp, gsasl) the names in UTF-8 and the password in ISO 8859-1. Cyrus's server
+// takes the first two. All are computed before a failure, also where they are the
+// same, so that all failures cost the same.
+func (r *digestResponse) verify(held verifier.Secret) (ha1 [md5.Size]byte, match bool, err error) {
+	if held.Kind == verifier.KindDIGESTMD5 && len(held.Value) != md5.Size {
+		return ha1, false, &verifier.ContractError{Rule: "a DIGEST-MD5 hash is 16 bytes"}
 	}
-	return r.ha1(r.userHash(string(held.Value))), nil
+	for form := range hashForms {
+		ha1 = r.ha1(r.userHash(held, form))
+		want := r.compute(ha1, "AUTHENTICATE:")
+		if secret.Equal(r.response, want[:]) {
+			return ha1, true, nil
+		}
+	}
+	return ha1, false, nil
 }
 
-// userHash is the stored hash of RFC 2831: names as they were sent, each of the
-// three strings in ISO 8859-1 if it fits, section 2.1.2.1.
-func (r *digestResponse) userHash(password string) [md5.Size]byte {
-	return digestUserHash(r.hashed(r.username), r.hashed(r.realm), latin1OrUTF8(password))
+// hashForms is the number of forms of MD5(user:realm:password).
+const hashForms = 3
+
+// userHash is one form of the stored hash; form 0 is the RFC's. What was stored as
+// a hash has only that.
+func (r *digestResponse) userHash(held verifier.Secret, form int) [md5.Size]byte {
+	password := string(held.Value)
+	switch {
+	case held.Kind == verifier.KindDIGESTMD5:
+		return [md5.Size]byte(held.Value)
+	case form == 0:
+		return digestUserHash(latin1OrUTF8(r.username), latin1OrUTF8(r.realm), latin1OrUTF8(password))
+	case form == 1:
+		return digestUserHash(r.username, r.realm, password)
+	}
+	return digestUserHash(r.username, r.realm, latin1OrUTF8(password))
 }
 
 // DIGESTMD5Secret is the secret of kind KindDIGESTMD5 for a password: what
@@ -214,14 +242,8 @@ func digestUserHash(user, realm, password string) [md5.Size]byte {
 	return md5.Sum(append(b, password...))
 }
 
-// hashed is how a name on the wire enters the hash.
-func (r *digestResponse) hashed(s string) string {
-	if !r.utf8 {
-		return s // is ISO 8859-1 already
-	}
-	return latin1OrUTF8(s)
-}
-
+// latin1OrUTF8 encodes in ISO 8859-1 what fits, RFC 2831 section 2.1.2.1. What is
+// no UTF-8 is in ISO 8859-1 already.
 func latin1OrUTF8(s string) string {
 	if l, ok := latin1(s); ok {
 		return l
@@ -286,7 +308,7 @@ func (c *digestMD5Client) awaitChallenge(challenge []byte) ([]byte, clientState,
 	if c.sent, err = c.respond(offer); err != nil {
 		return nil, nil, err
 	}
-	c.ha1 = c.sent.ha1(c.sent.userHash(c.Password))
+	c.ha1 = c.sent.ha1(c.sent.userHash(verifier.Secret{Kind: verifier.KindPassword, Value: []byte(c.Password)}, 0))
 	value := c.sent.compute(c.ha1, "AUTHENTICATE:")
 	c.sent.response = string(value[:])
 	return c.sent.append(nil), c.awaitRspauth, nil

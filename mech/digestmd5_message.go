@@ -416,9 +416,6 @@ func latin1(s string) (string, bool) {
 
 // fromLatin1 decodes ISO 8859-1.
 func fromLatin1(s string) string {
-	if utf8.ValidString(s) && len(s) == utf8.RuneCountInString(s) {
-		return s // ASCII
-	}
 	runes := make([]rune, 0, len(s))
 	for i := range len(s) {
 		runes = append(runes, rune(s[i]))

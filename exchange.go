@@ -21,16 +21,19 @@ type Exchange struct {
 	row     *mech.Mechanism
 	server  mech.Server
 	channel Channel
+	started time.Time // zero if nobody wants to know
 
+	// Of the goroutine that steps; of whoever ends the exchange afterwards.
 	user, realm string      // as the client named them, once known
 	refund      func(error) // the Guard's, once it admitted us
-	started     time.Time   // zero if nobody wants to know
+	result      Result      // if authenticated
 
-	result        Result // if authenticated
-	failure       *Error // failed, and data of the failure is on its way
-	authenticated bool   // but not yet the peer's result while data is on its way
-	over          bool
-	settled       bool
+	// Under the peer's lock.
+	stepping  bool   // a step is being taken
+	abandoned bool   // meanwhile the peer was closed: the step will settle it
+	carrying  bool   // the end is known, and data of it is on its way to the client
+	failure   *Error // how it ends when carrying; nil: well
+	over      bool
 }
 
 func (x *Exchange) begin(p *Peer, m *mech.Mechanism, ch *Channel) {
@@ -47,106 +50,119 @@ func (x *Exchange) Mechanism() string { return x.row.Name }
 // Step consumes one client response: nil first if there was no initial response.
 // With Done the peer is logged in; data that comes with it must reach the client
 // together with success.
-func (x *Exchange) Step(response []byte) Outcome {
-	o := x.step(response)
-	switch o.State {
-	case Done:
-		x.accept()
-	case Failed:
-		x.settle(o.Err)
-	}
-	return o
-}
+func (x *Exchange) Step(response []byte) Outcome { return x.advance(response, true) }
 
-// Next is Step for go-sasl hosts, and the one place that knows how data is
-// carried that belongs to the end: as one more challenge, to which the client
-// answers once. What it answers does not matter (go-imap v1 repeats the previous
-// response for an empty line). Errors are mapped.
+// Next is Step for go-sasl hosts, which cannot carry data with success or failure:
+// it travels as one more challenge, to which the client answers once. What it
+// answers does not matter (go-imap v1 repeats the previous response for an empty
+// line). Errors are mapped.
 func (x *Exchange) Next(response []byte) (challenge []byte, done bool, err error) {
-	switch {
-	case x.failure != nil:
-		return nil, false, x.fail(x.failure)
-	case x.authenticated && !x.over:
-		x.accept()
-		return nil, true, nil
-	}
-	o := x.step(response)
-	switch o.State {
-	case Done:
-		if o.Data != nil {
-			return o.Data, false, nil
-		}
-		x.accept()
-		return nil, true, nil
-	case Failed:
-		if o.Data != nil {
-			x.failure = o.Err
-			return o.Data, false, nil
-		}
+	o := x.advance(response, false)
+	if o.State == Failed {
 		return nil, false, x.peer.mapped(o.Err)
 	}
-	return o.Data, false, nil
+	return o.Data, o.State == Done, nil
 }
 
-// step takes a step and settles a failure. A panic, ours or a verifier's, is a
-// failure of this exchange and nothing more.
-func (x *Exchange) step(response []byte) (o Outcome) {
-	if x.over {
+// advance takes one step. Where the host cannot carry data with the end, it is
+// made a challenge, and the end follows on the next response, whatever that is.
+func (x *Exchange) advance(response []byte, carriesEnd bool) Outcome {
+	p := x.peer
+	p.mu.Lock()
+	if x.carrying {
+		o := Outcome{State: Done}
+		if x.failure != nil {
+			o = Outcome{State: Failed, Err: x.failure}
+		}
+		return x.conclude(o)
+	}
+	if x.over || x.stepping {
+		p.mu.Unlock()
 		return Outcome{State: Failed, Err: &Error{Class: mech.Malformed, Code: "protocol", Err: ErrExchangeOver}}
 	}
+	x.stepping = true
+	p.mu.Unlock()
+
+	o := x.step(response)
+
+	p.mu.Lock()
+	x.stepping = false
+	switch {
+	case x.abandoned:
+		return x.conclude(Outcome{State: Failed, Err: errAbandoned()})
+	case o.State == More:
+		p.mu.Unlock()
+		return o
+	case o.State == Done:
+		x.result = x.resultOf(o.Identity)
+	}
+	if o.Data != nil && !carriesEnd {
+		x.carrying, x.failure = true, o.Err
+		p.mu.Unlock()
+		return Outcome{State: More, Data: o.Data}
+	}
+	return x.conclude(o)
+}
+
+// step calls the mechanism. A panic, ours or a verifier's, is a failure of this
+// exchange and nothing more.
+func (x *Exchange) step(response []byte) (o Outcome) {
 	defer func() {
 		if r := recover(); r != nil {
 			// The value may hold anything, a password among it.
 			o = Outcome{State: Failed, Err: &Error{Class: mech.Unavailable, Code: "panic", Err: fmt.Errorf("saslkit: panic of type %T", r)}}
 		}
-		switch o.State {
-		case Done:
-			x.record(o.Identity)
-		case Failed:
-			x.over = o.Data == nil
-			if x.over {
-				x.settle(o.Err)
-			}
-		}
 	}()
 	return x.server.Step(x.peer.ctx, response)
 }
 
-// fail ends an exchange whose failure was known one message earlier.
-func (x *Exchange) fail(err *Error) error {
-	x.over, x.failure = true, nil
-	x.settle(err)
-	return x.peer.mapped(err)
-}
-
-// accept makes the result the peer's.
-func (x *Exchange) accept() {
-	if x.over {
-		return
+// conclude ends the exchange: with success, the result becomes the peer's. It is
+// called with the peer's lock and gives it up before it tells anybody.
+func (x *Exchange) conclude(o Outcome) Outcome {
+	x.end()
+	if o.State == Done {
+		x.peer.result = &x.result
 	}
-	x.over = true
-	x.peer.result = &x.result
-	x.settle(nil)
+	x.peer.mu.Unlock()
+	x.settle(o.Err)
+	return o
 }
 
-func (x *Exchange) record(id *mech.Identity) {
-	x.authenticated = true
-	x.result = Result{
+// end marks the exchange as over, under the peer's lock.
+func (x *Exchange) end() {
+	x.over, x.carrying = true, false
+	if x.peer.exchange == x {
+		x.peer.exchange = nil
+	}
+}
+
+// abandon ends an exchange that its peer gives up, under the peer's lock. It
+// returns false if there is nothing to settle: a step under way will do it.
+func (x *Exchange) abandon() bool {
+	if x.stepping {
+		x.abandoned = true
+		x.over = true
+		return false
+	}
+	x.end()
+	return true
+}
+
+func errAbandoned() *Error {
+	return &Error{Class: mech.Cancelled, Code: "abandoned", Err: verifier.ErrAbandoned}
+}
+
+func (x *Exchange) resultOf(id *mech.Identity) Result {
+	return Result{
 		User: id.Account.User, Realm: id.Account.Realm, Authzid: id.Authzid,
 		Mechanism: x.row.Name, Attributes: id.Account.Attributes,
 		Anonymous: id.Anonymous, Trace: id.Trace,
 	}
 }
 
-// settle tells guard, log and observer once how the exchange ended.
+// settle tells guard, log and observer how the exchange ended, without the lock
+// and once: whoever ended the exchange calls it.
 func (x *Exchange) settle(err *Error) {
-	if x.settled {
-		return
-	}
-	x.settled, x.over = true, true
-	if x.peer.exchange == x {
-		x.peer.exchange = nil
-	}
 	if x.refund != nil {
 		if err == nil {
 			x.refund(nil)

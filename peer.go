@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 
 	"github.com/emersion/go-sasl"
 
 	"github.com/saslkit/saslkit/internal/secret"
 	"github.com/saslkit/saslkit/mech"
 	"github.com/saslkit/saslkit/realm"
-	"github.com/saslkit/saslkit/verifier"
 )
 
 // A PeerConfig says what there is to know about one connection.
@@ -37,8 +37,9 @@ type PeerConfig struct {
 // A Peer is one connection's side of an Authenticator. It has the methods that
 // go-smtp (AuthMechanisms, Auth) and go-imap (AuthenticateMechanisms,
 // Authenticate) look for, so that a session embeds it. Its methods are called
-// from the connection's goroutine, one at a time. Close it when the connection
-// ends: an exchange that is still under way then counts as a failure.
+// from the connection's goroutine, one at a time; Close also from another one,
+// since go-smtp closes sessions so when the server stops. Close it when the
+// connection ends: an exchange that is still under way then counts as a failure.
 type Peer struct {
 	secret.Opaque
 	auth     *Authenticator
@@ -48,6 +49,8 @@ type Peer struct {
 	mapError func(*Error) error
 	server   mech.ServerConfig
 
+	mu       sync.Mutex
+	closed   bool
 	exchange *Exchange // under way, or nil
 	result   *Result   // of the exchange that succeeded, or nil
 	first    Exchange  // most connections need one: it comes with the peer
@@ -101,7 +104,7 @@ func (p *Peer) Start(mechanism string) (*Exchange, error) {
 	if f := p.auth.decide(m, &ch); f != factOffered {
 		return nil, p.turnAway(&ch, m.Name, p.refusal(m, &ch, f))
 	}
-	return p.begin(m, &ch), nil
+	return p.begin(m, &ch)
 }
 
 // refusal is the answer to a request for what is not offered.
@@ -111,7 +114,7 @@ func (p *Peer) refusal(m *mech.Mechanism, ch *Channel, f fact) *Error {
 
 // turnAway abandons what was under way, reports the refusal and returns it.
 func (p *Peer) turnAway(ch *Channel, mechanism string, err *Error) error {
-	p.abandon()
+	p.abandon(false)
 	p.report(Event{Service: p.server.Service, Mechanism: mechanism, Remote: ch.Remote, Secure: ch.Secure, Err: err})
 	return err
 }
@@ -130,15 +133,21 @@ func (p *Peer) report(e Event) {
 	}
 }
 
-func (p *Peer) begin(m *mech.Mechanism, ch *Channel) *Exchange {
-	p.abandon()
+// begin makes an exchange the one under way. On a closed peer there is none.
+func (p *Peer) begin(m *mech.Mechanism, ch *Channel) (*Exchange, error) {
+	p.abandon(false)
 	x := &p.first
 	if x.peer != nil { // it has been used
 		x = new(Exchange)
 	}
 	x.begin(p, m, ch)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, &Error{Class: mech.Cancelled, Code: "closed", Err: errors.New("saslkit: the connection is closed")}
+	}
 	p.exchange = x
-	return x
+	return x, nil
 }
 
 // Login checks a name and a password that came in a command of the protocol
@@ -151,7 +160,10 @@ func (p *Peer) Login(user, password string) error {
 		p.turnAway(&ch, mech.LOGIN.Name, err)
 		return p.mapped(err)
 	}
-	x := p.begin(mech.LOGIN, &ch)
+	x, err := p.begin(mech.LOGIN, &ch)
+	if err != nil {
+		return p.mapped(mech.AsError(err))
+	}
 	o := x.Step([]byte(user))
 	if o.State == More {
 		o = x.Step([]byte(password))
@@ -164,6 +176,8 @@ func (p *Peer) Login(user, password string) error {
 
 // Result says who is logged in on this connection, and whether anybody is.
 func (p *Peer) Result() (Result, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.result == nil {
 		return Result{}, false
 	}
@@ -172,20 +186,32 @@ func (p *Peer) Result() (Result, bool) {
 
 // Forget logs out: the connection is as new. An exchange under way is abandoned.
 func (p *Peer) Forget() {
-	p.abandon()
+	p.abandon(false)
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.result = nil
 }
 
-// Close settles what is under way. It may be called more than once.
+// Close settles what is under way; nobody logs in on this peer afterwards. It does
+// not wait: a step that another goroutine is taking fails when its store has
+// answered. It may be called more than once.
 func (p *Peer) Close() error {
-	p.Forget()
+	p.abandon(true)
 	return nil
 }
 
-func (p *Peer) abandon() {
-	if p.exchange != nil {
-		p.exchange.settle(&Error{Class: mech.Cancelled, Code: "abandoned", Err: verifier.ErrAbandoned})
-		p.exchange = nil
+// abandon ends the exchange under way as a failure, and the peer too if told so.
+func (p *Peer) abandon(closing bool) {
+	p.mu.Lock()
+	if closing {
+		p.closed, p.result = true, nil
+	}
+	x := p.exchange
+	p.exchange = nil
+	settle := x != nil && x.abandon()
+	p.mu.Unlock()
+	if settle {
+		x.settle(errAbandoned())
 	}
 }
 

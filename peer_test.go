@@ -206,6 +206,7 @@ func TestAbandoned(t *testing.T) {
 	}
 
 	// A new start settles the old exchange.
+	peer = peerOf(a)
 	y, _ := peer.Start("PLAIN")
 	if _, err := peer.Start("PLAIN"); err != nil {
 		t.Fatal(err)
@@ -213,6 +214,59 @@ func TestAbandoned(t *testing.T) {
 	if o := y.Step([]byte("\x00al\x00" + password("al"))); !errors.Is(o.Err, saslkit.ErrExchangeOver) {
 		t.Errorf("the old exchange goes on: %+v", o)
 	}
+}
+
+// TestCloseFromElsewhere: a host may close the peer while a store is being asked.
+// Whatever the store then says, nobody is logged in and the guard hears once.
+func TestCloseFromElsewhere(t *testing.T) {
+	for _, name := range everyone[1:5] {
+		var guard countingGuard
+		asked, answer := make(chan struct{}), make(chan struct{})
+		a := site(verifier.Passwords(func(context.Context, verifier.Request) (string, error) {
+			close(asked)
+			<-answer
+			return password("al"), nil
+		}))
+		a.Guard = &guard
+		peer := peerOf(a)
+		failed := make(chan error, 1)
+		go func() { failed <- loginOn(peer, name) }()
+		<-asked
+		peer.Close()
+		if _, err := peer.Start("PLAIN"); err == nil {
+			t.Errorf("%s: a closed peer begins another exchange", name)
+		}
+		close(answer)
+		wantClass(t, <-failed, mech.Cancelled)
+		if _, ok := peer.Result(); ok || guard.admitted != 1 || guard.failed != 1 || guard.refunded != 0 {
+			t.Errorf("%s: result %v, guard %+v", name, ok, guard)
+		}
+	}
+}
+
+// loginOn logs in on a peer as go-sasl hosts do.
+func loginOn(peer *saslkit.Peer, mechanism string) error {
+	x, err := peer.Start(mechanism)
+	if err != nil {
+		return err
+	}
+	c, err := saslkit.NewClient(saslkit.ClientConfig{
+		Credentials: saslkit.Credentials{Username: "al", Password: password("al")},
+		Mechanisms:  []string{mechanism}, Policy: anything, Service: "smtp", Host: "localhost",
+	})
+	if err != nil {
+		return err
+	}
+	_, response, err := c.Start()
+	for err == nil {
+		var challenge []byte
+		var done bool
+		if challenge, done, err = x.Next(response); done || err != nil {
+			return err
+		}
+		response, err = c.Next(challenge)
+	}
+	return err
 }
 
 func TestGuardRefuses(t *testing.T) {
@@ -633,7 +687,7 @@ func TestCanary(t *testing.T) {
 					}
 				}
 				r, _ := peer.Result()
-				show(&out, r, *x, *peer)
+				show(&out, r, peer, *x)
 				peer.Close()
 			}
 		}

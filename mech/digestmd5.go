@@ -78,11 +78,11 @@ func (s *digestMD5Server) awaitResponse(ctx context.Context, response []byte) ([
 	if err != nil {
 		return nil, nil, malformed("malformed", err)
 	}
-	name, realm, authzid, err := s.names(r)
+	name, realm, authzid, err := s.names(&r)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := s.checkQOP(r); err != nil {
+	if err := s.checkQOP(&r); err != nil {
 		return nil, nil, err
 	}
 	held, lookup := s.LookupSecret(ctx, name, realm, s.kinds(name))
@@ -93,7 +93,7 @@ func (s *digestMD5Server) awaitResponse(ctx context.Context, response []byte) ([
 	if err != nil {
 		return nil, nil, err
 	}
-	if code := s.notOurs(r, realm); code != "" {
+	if code := s.notOurs(&r, realm); code != "" {
 		return nil, nil, refused(code)
 	}
 	account, err := conclude(held, lookup, match)
@@ -119,7 +119,7 @@ func (s *digestMD5Server) kinds(name string) []verifier.Kind {
 // names returns the names in UTF-8: the user prepared, the realm as it is.
 // Without charset=utf-8 they should be in ISO 8859-1, but curl and libsasl2 send
 // UTF-8 all the same, which is hardly ever anything else by chance.
-func (s *digestMD5Server) names(r digestResponse) (name, realm, authzid string, err error) {
+func (s *digestMD5Server) names(r *digestResponse) (name, realm, authzid string, err error) {
 	username, realm := r.username, r.realm
 	if !utf8.ValidString(username) {
 		username = fromLatin1(username)
@@ -141,7 +141,7 @@ func (s *digestMD5Server) names(r digestResponse) (name, realm, authzid string, 
 
 // checkQOP holds qop and cipher against what was offered. A cipher belongs to
 // auth-conf alone.
-func (s *digestMD5Server) checkQOP(r digestResponse) error {
+func (s *digestMD5Server) checkQOP(r *digestResponse) error {
 	confidential := r.qop == "auth-conf"
 	switch {
 	case !slices.Contains(s.offered.qops, r.qop),
@@ -154,7 +154,7 @@ func (s *digestMD5Server) checkQOP(r digestResponse) error {
 
 // notOurs returns the code of what in the response does not belong to this
 // challenge and this service, or "".
-func (s *digestMD5Server) notOurs(r digestResponse, realm string) string {
+func (s *digestMD5Server) notOurs(r *digestResponse, realm string) string {
 	switch {
 	case !secret.Equal(r.nonce, s.offered.nonce):
 		return "bad-nonce"

@@ -308,13 +308,16 @@ func parseDigestResponse(b []byte) (digestResponse, error) {
 // validate says what is missing or out of range, and fills in what may be left
 // out.
 func (r *digestResponse) validate() string {
-	for _, required := range [...]string{"username", "nonce", "cnonce", "nc", "digest-uri", "response"} {
-		if *r.field(required) == "" {
-			return required + " is missing"
-		}
-	}
 	r.utf8 = r.charset != ""
 	switch {
+	case r.username == "":
+		return "username is missing"
+	case r.nonce == "":
+		return "nonce is missing"
+	case r.cnonce == "":
+		return "cnonce is missing"
+	case r.uri == "":
+		return "digest-uri is missing"
 	case len(r.nc) != 8 || !anyHex.Holds(r.nc):
 		return "nc is not 8 hex digits"
 	case len(r.response) != 32 || !lowerHex.Holds(r.response):

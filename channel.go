@@ -26,6 +26,8 @@ type Channel struct {
 
 // ServerTLS describes a server's channel under TLS. The leaf is the certificate
 // that the server presented, needed for tls-server-end-point; nil if unknown.
+// Before the handshake is complete the channel counts as clear: with TLS from the
+// first byte go-imap greets before it, so complete it when the session is made.
 func ServerTLS(state tls.ConnectionState, leaf *x509.Certificate) Channel {
 	return Channel{Secure: state.HandshakeComplete, Binding: mech.TLSBinding(state, leaf)}
 }

@@ -15,12 +15,12 @@ import (
 )
 
 // cyrusPostfix is today's reference: Postfix with Cyrus SASL over a sasldb2.
-func cyrusPostfix(t *testing.T) (*postfix, *lab) {
+func cyrusPostfix(t *testing.T, db string) (*postfix, *lab) {
 	t.Helper()
 	needCyrusModules(t)
 	p := newPostfix(t)
 	l := &lab{addr: p.addr, tls: labTLS(t)}
-	database, err := os.ReadFile(cyrusDatabase(t))
+	database, err := os.ReadFile(db)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func cyrusPostfix(t *testing.T) (*postfix, *lab) {
 // Our client against Postfix with Cyrus SASL: every mechanism that it offers,
 // the proof of the server where there is one, and a wrong password.
 func TestPostfixServer(t *testing.T) {
-	p, l := cyrusPostfix(t)
+	p, l := cyrusPostfix(t, cyrusDatabase(t))
 	for _, w := range []wire{inClear, startTLS} {
 		c := helloSMTP(t, l, w)
 		_, list := c.Extension("AUTH")

@@ -55,9 +55,14 @@ func dialSMTP(t testing.TB, l *lab, w wire, mechanism string) *smtp.Client {
 // ourSMTPClient begins a login with what the server offers.
 func ourSMTPClient(t testing.TB, c *smtp.Client, mechanism, password string) *saslkit.ClientExchange {
 	t.Helper()
+	return ourSMTPClientAs(t, c, mechanism, labUser, password)
+}
+
+func ourSMTPClientAs(t testing.TB, c *smtp.Client, mechanism, user, password string) *saslkit.ClientExchange {
+	t.Helper()
 	_, offered := c.Extension("AUTH")
 	cfg := saslkit.ClientConfig{
-		Credentials: saslkit.Credentials{Username: labUser, Password: password},
+		Credentials: saslkit.Credentials{Username: user, Password: password},
 		Offered:     strings.Fields(offered),
 		Mechanisms:  []string{mechanism},
 		Policy:      labPolicy,

@@ -63,12 +63,11 @@ func directiveValue(c *cursor.Cursor) string {
 	value := c.While(quotedText)
 	for c.Peek() == '\\' {
 		c.Take("")
-		if escaped := c.Take("quoted value ends with a backslash"); escaped != 0 {
-			value += string([]byte{escaped})
-		} else {
-			c.Fail("NUL in a quoted value")
+		escaped := c.Take("quoted value ends with a backslash")
+		if !quotedText[escaped] && escaped != '"' && escaped != '\\' {
+			c.Fail("control character in a quoted value")
 		}
-		value += c.While(quotedText)
+		value += string([]byte{escaped}) + c.While(quotedText)
 	}
 	c.Expect('"', "quoted value does not end, or holds a control character")
 	return value

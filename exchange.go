@@ -24,9 +24,9 @@ type Exchange struct {
 	started time.Time // zero if nobody wants to know
 
 	// Of the goroutine that steps; of whoever ends the exchange afterwards.
-	user, realm string      // as the client named them, once known
-	refund      func(error) // the Guard's, once it admitted us
-	result      Result      // if authenticated
+	user, realm string         // as the client named them, once known
+	refund      func(error)    // the Guard's, once it admitted us
+	identity    *mech.Identity // if authenticated
 
 	// Under the peer's lock.
 	stepping  bool   // a step is being taken
@@ -94,7 +94,7 @@ func (x *Exchange) advance(response []byte, carriesEnd bool) Outcome {
 		p.mu.Unlock()
 		return o
 	case o.State == Done:
-		x.result = x.resultOf(o.Identity)
+		x.identity = o.Identity
 	}
 	if o.Data != nil && !carriesEnd {
 		x.carrying, x.failure = true, o.Err
@@ -121,7 +121,7 @@ func (x *Exchange) step(response []byte) (o Outcome) {
 func (x *Exchange) conclude(o Outcome) Outcome {
 	x.end()
 	if o.State == Done {
-		x.peer.result = &x.result
+		x.peer.loggedIn = x
 	}
 	x.peer.mu.Unlock()
 	x.settle(o.Err)
@@ -152,7 +152,9 @@ func errAbandoned() *Error {
 	return &Error{Class: mech.Cancelled, Code: "abandoned", Err: verifier.ErrAbandoned}
 }
 
-func (x *Exchange) resultOf(id *mech.Identity) Result {
+// result is who logged in by this exchange.
+func (x *Exchange) result() Result {
+	id := x.identity
 	return Result{
 		User: id.Account.User, Realm: id.Account.Realm, Authzid: id.Authzid,
 		Mechanism: x.row.Name, Attributes: id.Account.Attributes,
@@ -183,9 +185,9 @@ func (x *Exchange) event(err *Error) Event {
 		Duration: time.Since(x.started), Err: err,
 	}
 	if err == nil {
-		e.User, e.Realm = x.result.User, x.result.Realm
-		if x.result.Authzid != x.result.User {
-			e.Authzid = x.result.Authzid
+		e.User, e.Realm = x.identity.Account.User, x.identity.Account.Realm
+		if x.identity.Authzid != e.User {
+			e.Authzid = x.identity.Authzid
 		}
 	}
 	return e

@@ -52,7 +52,7 @@ type Peer struct {
 	mu       sync.Mutex
 	closed   bool
 	exchange *Exchange // under way, or nil
-	result   *Result   // of the exchange that succeeded, or nil
+	loggedIn *Exchange // the one that succeeded, or nil
 	first    Exchange  // most connections need one: it comes with the peer
 }
 
@@ -178,10 +178,10 @@ func (p *Peer) Login(user, password string) error {
 func (p *Peer) Result() (Result, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.result == nil {
+	if p.loggedIn == nil {
 		return Result{}, false
 	}
-	return *p.result, true
+	return p.loggedIn.result(), true
 }
 
 // Forget logs out: the connection is as new. An exchange under way is abandoned.
@@ -189,7 +189,7 @@ func (p *Peer) Forget() {
 	p.abandon(false)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.result = nil
+	p.loggedIn = nil
 }
 
 // Close settles what is under way; nobody logs in on this peer afterwards. It does
@@ -204,7 +204,7 @@ func (p *Peer) Close() error {
 func (p *Peer) abandon(closing bool) {
 	p.mu.Lock()
 	if closing {
-		p.closed, p.result = true, nil
+		p.closed, p.loggedIn = true, nil
 	}
 	x := p.exchange
 	p.exchange = nil

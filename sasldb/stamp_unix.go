@@ -1,3 +1,5 @@
+//go:build linux || openbsd || darwin || freebsd || netbsd
+
 package sasldb
 
 import (
@@ -23,7 +25,7 @@ func (s stamp) modified() time.Time {
 	return m
 }
 
-// stampOf allocates nothing: it is called for every login.
+// stampOf is called for every login.
 func stampOf(path string) (stamp, error) {
 	var st syscall.Stat_t
 	for {
@@ -34,6 +36,7 @@ func stampOf(path string) (stamp, error) {
 		if err != nil {
 			return stamp{}, fmt.Errorf("sasldb: %w%s", &fs.PathError{Op: "stat", Path: path, Err: err}, cure(err))
 		}
-		return stamp{uint64(st.Dev), st.Ino, st.Size, st.Mtim, st.Ctim}, nil
+		mtime, ctime := timesOf(&st)
+		return stamp{uint64(st.Dev), st.Ino, st.Size, mtime, ctime}, nil
 	}
 }

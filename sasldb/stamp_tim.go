@@ -1,0 +1,7 @@
+//go:build linux || openbsd
+
+package sasldb
+
+import "syscall"
+
+func timesOf(st *syscall.Stat_t) (mtime, ctime syscall.Timespec) { return st.Mtim, st.Ctim }

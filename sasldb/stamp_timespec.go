@@ -1,0 +1,9 @@
+//go:build darwin || freebsd || netbsd
+
+package sasldb
+
+import "syscall"
+
+func timesOf(st *syscall.Stat_t) (mtime, ctime syscall.Timespec) {
+	return st.Mtimespec, st.Ctimespec
+}

@@ -37,6 +37,9 @@ func within(limit, fallback, most int) int {
 // limit, valid UTF-8 without NUL, not empty before or after preparation. A name
 // that fails is refused before any look-up.
 func (l Limits) prepareName(name string) (string, error) {
+	if name != "" && len(name) <= l.name() && saslprep.IsPrintableASCII(name) {
+		return name, nil // nearly all names: the rest finds nothing to do
+	}
 	if err := l.checkName(name); err != nil {
 		return "", err
 	}
@@ -79,6 +82,9 @@ func (l Limits) prepareAuthzid(name string) (string, error) {
 func (l Limits) preparePassword(password string) (string, error) {
 	if len(password) > l.password() {
 		return "", &Error{Class: Limit, Code: "too-long"}
+	}
+	if password != "" && saslprep.IsPrintableASCII(password) {
+		return password, nil
 	}
 	if strings.IndexByte(password, 0) >= 0 {
 		return "", malformed("malformed", errNUL)

@@ -24,7 +24,7 @@ func (e *Error) Error() string {
 // empty, and does not change when prepared again. An error is an [*Error] and
 // comes with the empty string. Query may be called concurrently.
 func Query(s string) (string, error) {
-	if isPrintableASCII(s) {
+	if IsPrintableASCII(s) {
 		return s, nil
 	}
 	cs, err := prepare(s)
@@ -37,7 +37,7 @@ func Query(s string) (string, error) {
 // Stored prepares a string that is to be written to a database, as [Query]
 // does, but refuses code points that Unicode 3.2 had not assigned.
 func Stored(s string) (string, error) {
-	if isPrintableASCII(s) {
+	if IsPrintableASCII(s) {
 		return s, nil
 	}
 	cs, err := prepare(s)
@@ -50,9 +50,9 @@ func Stored(s string) (string, error) {
 	return encode(cs), nil
 }
 
-// isPrintableASCII reports whether s consists of U+0020 to U+007E only, which
+// IsPrintableASCII reports whether s consists of U+0020 to U+007E only, which
 // both profiles leave as they are.
-func isPrintableASCII(s string) bool {
+func IsPrintableASCII(s string) bool {
 	for i := range len(s) {
 		if s[i] < ' ' || s[i] > '~' {
 			return false

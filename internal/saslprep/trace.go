@@ -21,7 +21,7 @@ func Trace(s string) error {
 	if len(s) > TraceLimit*utf8.UTFMax || utf8.RuneCountInString(s) > TraceLimit {
 		return ErrTooLong
 	}
-	if isPrintableASCII(s) {
+	if IsPrintableASCII(s) {
 		return nil
 	}
 	cs, err := decode(s)

@@ -28,8 +28,8 @@ func (d deafServer) SetWriteDeadline(time.Time) error { return nil }
 // not satisfied by one that does not know the password.
 func FuzzLogin(f *testing.F) {
 	f.Add("smtp", uint8(0), []byte("220 hi\r\n250-hi\r\n250 AUTH DIGEST-MD5\r\n334 bm9uY2U9IngiLGFsZ29yaXRobT1tZDUtc2Vzcw==\r\n334 cnNwYXV0aD0wMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMA==\r\n235 ok\r\n"))
-	f.Add("smtp", uint8(1), []byte("220 hi\r\n250-hi\r\n250 AUTH=PLAIN\r\n235 canary-7f3a\r\n"))
-	f.Add("smtp", uint8(2), []byte("220 hi\r\n250-hi\r\n250 AUTH LOGIN\r\n334 VXNlcm5hbWU6\r\n334 UGFzc3dvcmQ6\r\n535 5.7.8 Y2FuYXJ5LTdmM2E=\r\n"))
+	f.Add("smtp", uint8(1), []byte("220 hi\r\n250-hi\r\n250 AUTH=PLAIN\r\n235 QZcanaryZQ\r\n"))
+	f.Add("smtp", uint8(2), []byte("220 hi\r\n250-hi\r\n250 AUTH LOGIN\r\n334 VXNlcm5hbWU6\r\n334 UGFzc3dvcmQ6\r\n535 5.7.8 UVpjYW5hcnlaUQ==\r\n"))
 	f.Add("imap", uint8(0), []byte("* OK hi\r\n* CAPABILITY IMAP4rev1 AUTH=DIGEST-MD5\r\nA1 OK\r\n+ bm9uY2U9IngiLGFsZ29yaXRobT1tZDUtc2Vzcw==\r\nA2 OK\r\n"))
 	f.Add("imap", uint8(3), []byte("* OK hi\r\n* CAPABILITY SASL-IR AUTH=CRAM-MD5\r\nA1 OK\r\n+\r\n+ PDEuMkBoPg==\r\nA2 NO [UNAVAILABLE] x\r\n"))
 	mechanisms := []string{"DIGEST-MD5", "PLAIN", "LOGIN", "CRAM-MD5"}
@@ -38,7 +38,8 @@ func FuzzLogin(f *testing.F) {
 		if !ok {
 			return
 		}
-		const password = "canary-7f3a"
+		// No part of it can come out of an escape such as \xec by chance.
+		const password = "QZcanaryZQ"
 		var trace bytes.Buffer
 		l := &login{
 			server:      serverAddress{protocol: protocol, host: "localhost"},

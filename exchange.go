@@ -158,7 +158,7 @@ func (x *Exchange) result() Result {
 	return Result{
 		User: id.Account.User, Realm: id.Account.Realm, Authzid: id.Authzid,
 		Mechanism: x.row.Name, Attributes: id.Account.Attributes,
-		Anonymous: id.Anonymous, Trace: id.Trace,
+		Anonymous: x.row.Provides&mech.NoAnonymous == 0, Trace: id.Trace,
 	}
 }
 

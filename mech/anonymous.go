@@ -48,7 +48,7 @@ func (s *anonymousServer) awaitTrace(_ context.Context, response []byte) ([]byte
 	if user == "" {
 		user = "anonymous"
 	}
-	s.identity = Identity{Account: verifier.Account{User: user}, Authzid: user, Anonymous: true, Trace: trace}
+	s.identity = Identity{Account: verifier.Account{User: user}, Authzid: user, Trace: trace}
 	return nil, nil, nil
 }
 

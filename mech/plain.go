@@ -2,9 +2,9 @@ package mech
 
 import (
 	"context"
+	"strings"
 	"unicode/utf8"
 
-	"github.com/saslkit/saslkit/internal/cursor"
 	"github.com/saslkit/saslkit/verifier"
 )
 
@@ -59,19 +59,30 @@ func (s *plainServer) awaitMessage(ctx context.Context, response []byte) ([]byte
 
 type plainMessage struct{ authzid, authcid, password string }
 
-// parsePlain reads [authzid] NUL authcid NUL passwd.
-func parsePlain(b []byte) (m plainMessage, err error) {
-	c := cursor.New(b)
-	m.authzid = c.Until(0, "expected NUL after the authorization identity")
-	m.authcid = c.Until(0, "expected NUL after the authentication identity")
-	m.password = c.Before(0)
-	if err := c.Err("PLAIN message"); err != nil {
-		return plainMessage{}, err
+// parsePlain reads [authzid] NUL authcid NUL passwd. Whether the names are UTF-8 is
+// checked with the names.
+func parsePlain(b []byte) (plainMessage, error) {
+	fault := func(offset int, reason string) (plainMessage, error) {
+		return plainMessage{}, &SyntaxError{Message: "PLAIN message", Offset: offset, Reason: reason}
 	}
-	if !utf8.ValidString(m.password) { // names are checked as names
-		return plainMessage{}, &SyntaxError{Message: "PLAIN message", Offset: len(b) - len(m.password), Reason: "the password is not UTF-8"}
+	m := string(b)
+	first := strings.IndexByte(m, 0)
+	if first < 0 {
+		return fault(len(m), "expected NUL after the authorization identity")
 	}
-	return m, nil
+	length := strings.IndexByte(m[first+1:], 0)
+	if length < 0 {
+		return fault(len(m), "expected NUL after the authentication identity")
+	}
+	second := first + 1 + length
+	password := m[second+1:]
+	switch {
+	case strings.IndexByte(password, 0) >= 0:
+		return fault(second+1, "NUL in the password")
+	case !utf8.ValidString(password):
+		return fault(second+1, "the password is not UTF-8")
+	}
+	return plainMessage{authzid: m[:first], authcid: m[first+1 : second], password: password}, nil
 }
 
 func (m plainMessage) append(b []byte) []byte {

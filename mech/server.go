@@ -36,10 +36,9 @@ const (
 
 // An Identity is who was authenticated.
 type Identity struct {
-	Account   verifier.Account
-	Authzid   string // whom the client acts as, resolved: never empty
-	Anonymous bool
-	Trace     string // ANONYMOUS: what the client said of itself; not to be trusted
+	Account verifier.Account
+	Authzid string // whom the client acts as, resolved: never empty
+	Trace   string // ANONYMOUS: what the client said of itself; not to be trusted
 }
 
 // A Backend answers what the server of one exchange asks about names, secrets
@@ -133,7 +132,17 @@ func (s *server[S]) Step(ctx context.Context, response []byte) Outcome {
 		return Outcome{State: Failed, Err: malformed("protocol", ErrExchangeOver)}
 	}
 	s.steps++
-	challenge, next, err := s.take(ctx, response)
+	if len(response) > s.row.MaxResponse || s.steps > maxSteps {
+		s.await = nil
+		return Outcome{State: Failed, Err: &Error{Class: Limit, Code: "too-long"}}
+	}
+	if response == nil && !s.row.ServerFirst {
+		if s.steps == 1 {
+			return Outcome{State: More} // RFC 4422 section 3: ask with an empty challenge
+		}
+		response = []byte{}
+	}
+	challenge, next, err := s.await(s.self, ctx, response)
 	s.await = next
 	if err != nil {
 		s.await = nil
@@ -148,19 +157,6 @@ func (s *server[S]) Step(ctx context.Context, response []byte) Outcome {
 	return Outcome{Data: challenge, State: Done, Identity: &s.identity}
 }
 
-func (s *server[S]) take(ctx context.Context, response []byte) ([]byte, state[S], error) {
-	switch {
-	case len(response) > s.row.MaxResponse, s.steps > maxSteps:
-		return nil, nil, &Error{Class: Limit, Code: "too-long"}
-	case response == nil && !s.row.ServerFirst:
-		if s.steps == 1 {
-			return nil, s.await, nil // RFC 4422 section 3: ask with an empty challenge
-		}
-		response = []byte{}
-	}
-	return s.await(s.self, ctx, response)
-}
-
 // finish records who was authenticated and settles whom he acts as. An authzid
 // that is empty, or the same as the authenticated name, needs no permission.
 func (s *server[S]) finish(ctx context.Context, a verifier.Account, name, authzid string) error {
@@ -171,7 +167,7 @@ func (s *server[S]) finish(ctx context.Context, a verifier.Account, name, authzi
 			return err
 		}
 	}
-	s.identity = Identity{Account: a, Authzid: acting}
+	s.identity.Account, s.identity.Authzid = a, acting
 	return nil
 }
 

@@ -31,7 +31,7 @@ func (s Static) Coverage() Coverage {
 // password returns "" if there is no such user. A user of one realm is not
 // reached from another: with a realm in the request only a key without '@' is
 // for every realm.
-func (s Static) password(r Request) string {
+func (s Static) password(r *Request) string {
 	if r.Realm != "" {
 		p, ok := s[realm.Join(r.User, r.Realm)]
 		if ok || strings.Contains(r.User, "@") {
@@ -46,7 +46,7 @@ func (s Static) VerifyPassword(ctx context.Context, r Request, password string) 
 	if err := ctx.Err(); err != nil {
 		return Account{}, err
 	}
-	stored := s.password(r)
+	stored := s.password(&r)
 	known := stored != ""
 	if !known {
 		stored = decoy
@@ -66,7 +66,7 @@ func (s Static) LookupSecret(ctx context.Context, r Request, kinds ...Kind) (Sec
 	if err := ctx.Err(); err != nil {
 		return Secret{}, err
 	}
-	stored := s.password(r)
+	stored := s.password(&r)
 	if stored == "" {
 		return Secret{}, ErrNoUser
 	}

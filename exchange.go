@@ -247,7 +247,7 @@ func (b *backend) VerifyPassword(ctx context.Context, name, password string) (ve
 	}
 	account, err := b.peer.auth.passwords().VerifyPassword(ctx, b.request(), password)
 	switch {
-	case err != nil && !verifier.Refused(err) && !verifier.Terminal(err):
+	case !verifier.Answered(err):
 		return verifier.Account{}, err
 	case policy != nil:
 		return verifier.Account{}, policy
@@ -264,7 +264,7 @@ func (b *backend) LookupSecret(ctx context.Context, name, realmName string, kind
 	source := b.peer.auth.secrets()
 	held, err := source.LookupSecret(ctx, b.request(), kinds...)
 	switch {
-	case err != nil && !verifier.Refused(err) && !verifier.Terminal(err):
+	case !verifier.Answered(err):
 		return verifier.Secret{}, err
 	case policy != nil:
 		err = policy
@@ -286,13 +286,7 @@ func decoy(c verifier.Coverage, kinds []verifier.Kind) verifier.Secret {
 			commonest = k
 		}
 	}
-	return verifier.Secret{Kind: commonest, Value: decoyValues[commonest]}
-}
-
-var decoyValues = map[verifier.Kind][]byte{
-	verifier.KindPassword:  []byte("decoy password"),
-	verifier.KindCRAMMD5:   make([]byte, 32),
-	verifier.KindDIGESTMD5: make([]byte, 16),
+	return verifier.Decoy(commonest)
 }
 
 // Authorize implements mech.Backend.

@@ -90,18 +90,17 @@ func (s *cramMD5Server) awaitResponse(ctx context.Context, response []byte) ([]b
 		return nil, nil, err
 	}
 	held, lookup := s.LookupSecret(ctx, name, "", s.row.Secrets)
-	if !usable(lookup) {
+	if !verifier.Answered(lookup) {
 		return nil, nil, lookup
 	}
 	want, err := cramMD5Digest(held, s.challenge)
 	if err != nil {
 		return nil, nil, err
 	}
-	account, err := conclude(held, lookup, secret.Equal(m.digest, want))
-	if err != nil {
+	if err := verifier.Conclude(lookup, secret.Equal(m.digest, want)); err != nil {
 		return nil, nil, err
 	}
-	return nil, nil, s.finish(ctx, account, name, "")
+	return nil, nil, s.finish(ctx, held.Account, name, "")
 }
 
 type cramMD5Message struct{ user, digest string }

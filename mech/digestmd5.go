@@ -86,7 +86,7 @@ func (s *digestMD5Server) awaitResponse(ctx context.Context, response []byte) ([
 		return nil, nil, err
 	}
 	held, lookup := s.LookupSecret(ctx, name, realm, s.kinds(name))
-	if !usable(lookup) {
+	if !verifier.Answered(lookup) {
 		return nil, nil, lookup
 	}
 	ha1, match, err := r.verify(held)
@@ -96,11 +96,10 @@ func (s *digestMD5Server) awaitResponse(ctx context.Context, response []byte) ([
 	if code := s.notOurs(&r, realm); code != "" {
 		return nil, nil, refused(code)
 	}
-	account, err := conclude(held, lookup, match)
-	if err != nil {
+	if err := verifier.Conclude(lookup, match); err != nil {
 		return nil, nil, err
 	}
-	if err := s.finish(ctx, account, name, authzid); err != nil {
+	if err := s.finish(ctx, held.Account, name, authzid); err != nil {
 		return nil, nil, err
 	}
 	rspauth := r.compute(ha1, ":")

@@ -170,21 +170,3 @@ func (s *server[S]) finish(ctx context.Context, a verifier.Account, name, authzi
 	s.identity.Account, s.identity.Authzid = a, acting
 	return nil
 }
-
-// conclude joins the answer of a look-up with the outcome of the comparison
-// that was made with it, real or decoy.
-func conclude(held verifier.Secret, lookup error, match bool) (verifier.Account, error) {
-	switch {
-	case lookup != nil && !verifier.Terminal(lookup):
-		return verifier.Account{}, lookup
-	case !match:
-		return verifier.Account{}, verifier.ErrWrongPassword
-	}
-	return held.Account, lookup
-}
-
-// usable reports whether a look-up brought something to compute with, a secret
-// or a decoy. Otherwise the store is in trouble and nothing is compared.
-func usable(lookup error) bool {
-	return lookup == nil || verifier.Refused(lookup) || verifier.Terminal(lookup)
-}

@@ -16,38 +16,26 @@ func MatchPassword[S ~string | ~[]byte](presented string, stored S) bool {
 	if presented == "" || len(stored) == 0 {
 		return false
 	}
-	for i := range len(stored) {
-		if c := stored[i]; c < ' ' || c > '~' {
-			return secret.Equal(presented, saslprep.Password(string(stored)))
-		}
+	if !saslprep.IsPrintableASCII(stored) {
+		return secret.Equal(presented, saslprep.Password(string(stored)))
 	}
 	return secret.Equal(presented, stored)
 }
-
-// decoy stands in for the password of a user who is unknown or has none. What
-// it holds does not matter: a match with it is not looked at.
-const decoy = "decoy password"
 
 // VerifyStored is VerifyPassword for a SecretSource whose password checks are
 // comparisons with KindPassword. It makes one look-up and one comparison,
 // whoever asks. A secret of another kind is not taken for a password.
 func VerifyStored(ctx context.Context, s SecretSource, r Request, password string) (Account, error) {
 	held, err := s.LookupSecret(ctx, r, KindPassword)
-	known := err == nil || Terminal(err)
-	if !known && !Refused(err) {
+	if !Answered(err) {
 		return Account{}, err
 	}
-	if !known {
-		held.Value = []byte(decoy)
+	if err != nil && !Terminal(err) {
+		held = Decoy(KindPassword)
 	}
 	match := MatchPassword(password, held.Value)
-	switch {
-	case !known:
-		return Account{}, err
-	case held.Kind != KindPassword && len(held.Value) > 0:
+	if held.Kind != KindPassword && len(held.Value) > 0 {
 		return Account{}, errOtherKind
-	case !match:
-		return Account{}, ErrWrongPassword
 	}
-	return checked(held.Account, err)
+	return checked(held.Account, Conclude(err, match))
 }

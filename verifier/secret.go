@@ -2,9 +2,7 @@ package verifier
 
 import (
 	"fmt"
-	"io"
 	"iter"
-	"log/slog"
 	"math/bits"
 	"strings"
 
@@ -106,16 +104,22 @@ func (s Kinds) String() string {
 // A Secret is one stored secret and the account that it belongs to. It prints
 // as REDACTED.
 type Secret struct {
+	secret.Opaque
 	Kind    Kind
 	Value   []byte
 	Account Account
 }
 
-// Format implements fmt.Formatter.
-func (s Secret) Format(f fmt.State, _ rune) { io.WriteString(f, secret.Redacted) }
+// Decoy returns a secret of a kind that nobody has, to compute with for a user who
+// is unknown or has none. What it holds does not matter: a match with it is not
+// looked at. The value must not be changed. For a kind that is never handed out it
+// is empty.
+func Decoy(k Kind) Secret { return Secret{Kind: k, Value: decoys[k]} }
 
-// LogValue implements slog.LogValuer.
-func (s Secret) LogValue() slog.Value { return slog.StringValue(secret.Redacted) }
+const decoyPassword = "decoy password"
 
-// MarshalText keeps encoders from writing the value.
-func (s Secret) MarshalText() ([]byte, error) { return []byte(secret.Redacted), nil }
+var decoys = map[Kind][]byte{
+	KindPassword:  []byte(decoyPassword),
+	KindCRAMMD5:   make([]byte, 32),
+	KindDIGESTMD5: make([]byte, 16),
+}

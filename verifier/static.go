@@ -46,19 +46,13 @@ func (s Static) VerifyPassword(ctx context.Context, r Request, password string) 
 	if err := ctx.Err(); err != nil {
 		return Account{}, err
 	}
-	stored := s.password(&r)
-	known := stored != ""
-	if !known {
-		stored = decoy
+	var lookup error
+	stored := s.password(&r) // not by VerifyStored, which would copy it
+	if stored == "" {
+		stored, lookup = decoyPassword, ErrNoUser
 	}
 	match := MatchPassword(password, stored)
-	switch {
-	case !known:
-		return Account{}, ErrNoUser
-	case !match:
-		return Account{}, ErrWrongPassword
-	}
-	return checked(Account{User: r.User, Realm: r.Realm}, nil)
+	return checked(Account{User: r.User, Realm: r.Realm}, Conclude(lookup, match))
 }
 
 // LookupSecret implements SecretSource.

@@ -114,6 +114,25 @@ func Terminal(err error) bool {
 	return errors.Is(err, ErrDisabled) || errors.Is(err, ErrExpired)
 }
 
+// Answered reports whether a look-up that ended with err told something about the
+// user: err is nil, a refusal or terminal. Otherwise the store is in trouble.
+func Answered(err error) bool {
+	return err == nil || Refused(err) || Terminal(err)
+}
+
+// Conclude joins the answer of a look-up, for which Answered holds, with the
+// outcome of the comparison that was made with what it brought: the secret or, for
+// a refusal, a decoy. Disabled and expired are told after a match only.
+func Conclude(lookup error, match bool) error {
+	switch {
+	case lookup != nil && !Terminal(lookup):
+		return lookup
+	case !match:
+		return ErrWrongPassword
+	}
+	return lookup
+}
+
 // Name says which store v is, for people. A verifier with a String method says
 // it as the command line does, "sasldb:/etc/sasldb2"; another is called by its
 // type.

@@ -52,7 +52,7 @@ func Stored(s string) (string, error) {
 
 // IsPrintableASCII reports whether s consists of U+0020 to U+007E only, which
 // both profiles leave as they are.
-func IsPrintableASCII(s string) bool {
+func IsPrintableASCII[S ~string | ~[]byte](s S) bool {
 	for i := range len(s) {
 		if s[i] < ' ' || s[i] > '~' {
 			return false

@@ -40,15 +40,8 @@ type ClientConfig struct {
 	// such as a mail domain with several relays (RFC 2831 section 2.1.2).
 	ServiceName string
 
-	nonce func() string // tests inject; nil: freshNonce
-	qop   string        // tests inject; "": auth
-}
-
-func (c *ClientConfig) newNonce() string {
-	if c.nonce != nil {
-		return c.nonce()
-	}
-	return freshNonce()
+	nonce nonceSource // tests inject
+	qop   string      // tests inject; "": auth
 }
 
 // A clientState answers one challenge and returns the state that awaits the
@@ -59,19 +52,10 @@ type clientState func(challenge []byte) (response []byte, next clientState, err 
 type client struct {
 	secret.Opaque
 	*ClientConfig
-	await  clientState
-	failed error
-	proof  proof
+	await    clientState
+	failed   error
+	unproven bool // the server still has to prove itself
 }
-
-// proof says how far the server has proven itself.
-type proof uint8
-
-const (
-	proofNotNeeded proof = iota
-	proofAwaited
-	proofSeen
-)
 
 // maxChallenge bounds a challenge before it is parsed, in bytes: what RFC 4954
 // section 4 lets a line of base64 hold.
@@ -111,11 +95,31 @@ func (c *client) Finish() error {
 	if c.failed != nil {
 		return c.failed
 	}
-	if c.proof == proofAwaited {
+	if c.unproven {
 		c.failed = &Error{Class: ServerNotVerified, Code: "bad-server"}
 		return c.failed
 	}
 	return nil
+}
+
+// checkCredentials refuses credentials that cannot be sent.
+func (c *client) checkCredentials() error {
+	if err := checkSendable("user name", c.Username, false); err != nil {
+		return err
+	}
+	if err := checkSendable("authorization identity", c.Authzid, true); err != nil {
+		return err
+	}
+	return checkSendable("password", c.Password, false)
+}
+
+// checkOwnCredentials is checkCredentials for a mechanism without authorization
+// identities.
+func (c *client) checkOwnCredentials(mechanism string) error {
+	if c.Authzid != "" && c.Authzid != c.Username {
+		return malformed("malformed", fmt.Errorf("mech: %s has no authorization identity", mechanism))
+	}
+	return c.checkCredentials()
 }
 
 // checkSendable refuses what no server could take: an empty name, NUL, and what

@@ -213,12 +213,7 @@ func newCRAMMD5Client(base client) Client {
 	return c
 }
 
-func (c *cramMD5Client) Start() ([]byte, error) {
-	if c.Authzid != "" && c.Authzid != c.Username {
-		return nil, malformed("malformed", errors.New("mech: CRAM-MD5 has no authorization identity"))
-	}
-	return nil, c.checkCredentials()
-}
+func (c *cramMD5Client) Start() ([]byte, error) { return nil, c.checkOwnCredentials("CRAM-MD5") }
 
 // maxCRAMChallenge bounds what a server may make the client sign, in bytes.
 const maxCRAMChallenge = 2048

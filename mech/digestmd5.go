@@ -63,7 +63,7 @@ func (s *digestMD5Server) awaitStart(_ context.Context, response []byte) ([]byte
 	if len(response) > 0 {
 		return nil, nil, malformed("protocol", errors.New("mech: DIGEST-MD5 has no initial response"))
 	}
-	s.offered = digestChallenge{realms: s.Realms(), nonce: s.newNonce(), qops: authOnly, utf8: true}
+	s.offered = digestChallenge{realms: s.Realms(), nonce: s.nonce.next(), qops: authOnly, utf8: true}
 	if s.digest != nil {
 		s.offered.qops, s.offered.ciphers, s.offered.utf8 = s.digest.qops, s.digest.ciphers, !s.digest.latin1
 	}
@@ -289,7 +289,7 @@ type digestMD5Client struct {
 
 func newDigestMD5Client(base client) Client {
 	c := &digestMD5Client{client: base}
-	c.proof = proofAwaited
+	c.unproven = true
 	c.await = c.awaitChallenge
 	return c
 }
@@ -316,7 +316,7 @@ func (c *digestMD5Client) awaitChallenge(challenge []byte) ([]byte, clientState,
 // respond fills in everything but the response value.
 func (c *digestMD5Client) respond(offer digestChallenge) (digestResponse, error) {
 	r := digestResponse{
-		nonce: offer.nonce, cnonce: c.newNonce(), nc: "00000001", qop: c.qop,
+		nonce: offer.nonce, cnonce: c.nonce.next(), nc: "00000001", qop: c.qop,
 		uri: c.Service + "/" + c.Host, utf8: offer.utf8,
 	}
 	if r.qop == "" {
@@ -372,6 +372,6 @@ func (c *digestMD5Client) awaitRspauth(challenge []byte) ([]byte, clientState, e
 	if err != nil || !secret.Equal(got, want[:]) {
 		return nil, nil, &Error{Class: ServerNotVerified, Code: "bad-server", Err: err}
 	}
-	c.proof = proofSeen
+	c.unproven = false
 	return []byte{}, nil, nil
 }

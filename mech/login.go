@@ -2,7 +2,6 @@ package mech
 
 import (
 	"context"
-	"errors"
 
 	"github.com/saslkit/saslkit/verifier"
 )
@@ -76,12 +75,7 @@ func newLoginClient(base client) Client {
 	return c
 }
 
-func (c *loginClient) Start() ([]byte, error) {
-	if c.Authzid != "" && c.Authzid != c.Username {
-		return nil, malformed("malformed", errors.New("mech: LOGIN has no authorization identity"))
-	}
-	return nil, c.checkCredentials()
-}
+func (c *loginClient) Start() ([]byte, error) { return nil, c.checkOwnCredentials("LOGIN") }
 
 // awaitUserPrompt answers by position: the texts of prompts differ from server
 // to server ("User Name" with a NUL in the draft, "Username:", "login:").

@@ -108,14 +108,3 @@ func (c *plainClient) Start() ([]byte, error) {
 	}
 	return m.append(nil), nil
 }
-
-// checkCredentials refuses credentials that cannot be sent.
-func (c *client) checkCredentials() error {
-	if err := checkSendable("user name", c.Username, false); err != nil {
-		return err
-	}
-	if err := checkSendable("authorization identity", c.Authzid, true); err != nil {
-		return err
-	}
-	return checkSendable("password", c.Password, false)
-}

@@ -74,8 +74,18 @@ type ServerConfig struct {
 	// AnonymousUser is the user name of everybody who used ANONYMOUS.
 	AnonymousUser string
 
-	nonce  func() string // tests inject; nil: freshNonce
-	digest *digestOffer  // tests inject; nil: qop auth, charset utf-8
+	nonce  nonceSource  // tests inject
+	digest *digestOffer // tests inject; nil: qop auth, charset utf-8
+}
+
+// A nonceSource makes nonces; nil makes fresh ones.
+type nonceSource func() string
+
+func (n nonceSource) next() string {
+	if n != nil {
+		return n()
+	}
+	return freshNonce()
 }
 
 // freshNonce returns 24 random bytes in base64: 192 bits, 32 characters.
@@ -83,13 +93,6 @@ func freshNonce() string {
 	var b [24]byte
 	crand.Read(b[:])
 	return base64.StdEncoding.EncodeToString(b[:])
-}
-
-func (c *ServerConfig) newNonce() string {
-	if c.nonce != nil {
-		return c.nonce()
-	}
-	return freshNonce()
 }
 
 // A state of the server S consumes one client response. It returns the challenge

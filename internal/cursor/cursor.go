@@ -3,10 +3,7 @@
 // returns nothing, and Err tells what was expected where. It never looks back.
 package cursor
 
-import (
-	"fmt"
-	"strings"
-)
+import "fmt"
 
 // A SyntaxError says where a message departs from its grammar. It never quotes
 // the message, which may hold a password.
@@ -84,35 +81,8 @@ func (c *Cursor) While(set *Set) string {
 	for end < len(c.s) && set[c.s[end]] {
 		end++
 	}
-	return c.to(end)
-}
-
-// Before takes everything before the next delim, which is left, or all that is
-// left if there is none.
-func (c *Cursor) Before(delim byte) string {
-	if !c.OK() {
-		return ""
-	}
-	end := strings.IndexByte(c.s[c.at:], delim)
-	if end < 0 {
-		return c.to(len(c.s))
-	}
-	return c.to(c.at + end)
-}
-
-func (c *Cursor) to(end int) string {
 	taken := c.s[c.at:end]
 	c.at = end
-	return taken
-}
-
-// Until takes everything before the next delim and passes over it. A missing
-// delim is a failure.
-func (c *Cursor) Until(delim byte, missing string) string {
-	taken := c.Before(delim)
-	if c.Expect(delim, missing); !c.OK() {
-		return ""
-	}
 	return taken
 }
 

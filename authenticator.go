@@ -69,12 +69,7 @@ func (a *Authenticator) secrets() verifier.SecretSource {
 
 // named reports whether the site has a mech_list and whether m is on it.
 func (a *Authenticator) named(m *mech.Mechanism) (list, named bool) {
-	for _, name := range a.Mechanisms {
-		if name == m.Name || len(name) == len(m.Name) && strings.EqualFold(name, m.Name) {
-			return true, true
-		}
-	}
-	return len(a.Mechanisms) > 0, false
+	return len(a.Mechanisms) > 0, contains(a.Mechanisms, m.Name)
 }
 
 // offerable returns the rows to decide about, in the order to advertise.
@@ -84,16 +79,16 @@ func (a *Authenticator) offerable() []*mech.Mechanism {
 	}
 	rows := make([]*mech.Mechanism, 0, len(a.Mechanisms))
 	for i, name := range a.Mechanisms {
-		if m := mech.ByName(name); m != nil && !containsFold(a.Mechanisms[:i], name) {
+		if m := mech.ByName(name); m != nil && !contains(a.Mechanisms[:i], name) {
 			rows = append(rows, m)
 		}
 	}
 	return rows
 }
 
-func containsFold(list []string, s string) bool {
-	for _, l := range list {
-		if strings.EqualFold(l, s) {
+func contains(list []string, mechanism string) bool {
+	for _, name := range list {
+		if mech.SameName(name, mechanism) {
 			return true
 		}
 	}
@@ -118,7 +113,7 @@ func (a *Authenticator) Advertised(ch Channel) []string {
 // logged as a warning.
 func (a *Authenticator) Validate() error {
 	var faults []error
-	if a.passwords() == nil && a.secrets() == nil && a.Tokens == nil && a.GSS == nil && len(a.Mechanisms) == 0 {
+	if a.passwords() == nil && a.Tokens == nil && a.GSS == nil && len(a.Mechanisms) == 0 {
 		return errors.New("saslkit: no verifier is configured")
 	}
 	for _, name := range a.Mechanisms {

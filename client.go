@@ -93,7 +93,7 @@ func (c *ClientConfig) choose() (*mech.Mechanism, error) {
 func (c *ClientConfig) against(m *mech.Mechanism) (mech.Class, string) {
 	missing := c.Policy.Missing(m, c.Channel.Secure)
 	switch {
-	case c.Offered != nil && !containsFold(c.Offered, m.Name):
+	case c.Offered != nil && !contains(c.Offered, m.Name):
 		return mech.MechanismUnavailable, "not offered by the server"
 	case c.Offered == nil && c.Mechanisms == nil:
 		return mech.MechanismUnavailable, "neither offered nor asked for"

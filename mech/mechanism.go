@@ -73,9 +73,15 @@ func ByName(name string) *Mechanism {
 		return nil
 	}
 	for _, m := range table {
-		if m.Name == name || len(m.Name) == len(name) && strings.EqualFold(m.Name, name) {
+		if SameName(m.Name, name) {
 			return m
 		}
 	}
 	return nil
+}
+
+// SameName reports whether two names are of one mechanism, whatever the case of
+// their letters. Only ASCII letters have cases here.
+func SameName(a, b string) bool {
+	return a == b || len(a) == len(b) && strings.EqualFold(a, b)
 }

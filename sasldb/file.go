@@ -1,7 +1,7 @@
 package sasldb
 
 import (
-	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -132,22 +132,27 @@ func open(path string, data []byte) (*bdb.File, error) {
 // otherFormat names what the file is if it is of a format that is known but not
 // read here.
 func otherFormat(data []byte) string {
-	gdbm := [][]byte{
-		{0x13, 0x57, 0x9a, 0xce}, {0xce, 0x9a, 0x57, 0x13}, // until 1.7
-		{0x13, 0x57, 0x9a, 0xcd}, {0xcd, 0x9a, 0x57, 0x13}, // 32-bit offsets
-		{0x13, 0x57, 0x9a, 0xcf}, {0xcf, 0x9a, 0x57, 0x13}, // 64-bit offsets
-		{0x13, 0x57, 0x9a, 0xd0}, {0xd0, 0x9a, 0x57, 0x13}, // numsync
-		{0x13, 0x57, 0x9a, 0xd1}, {0xd1, 0x9a, 0x57, 0x13},
-	}
-	for _, magic := range gdbm {
-		if bytes.HasPrefix(data, magic) {
-			return "a GDBM database"
-		}
-	}
-	if len(data) >= 20 && (bytes.Equal(data[16:20], []byte{0xde, 0xc0, 0xef, 0xbe}) || bytes.Equal(data[16:20], []byte{0xbe, 0xef, 0xc0, 0xde})) {
+	switch {
+	case gdbmMagic(data, binary.LittleEndian), gdbmMagic(data, binary.BigEndian):
+		return "a GDBM database"
+	case lmdbMagic(data, binary.LittleEndian), lmdbMagic(data, binary.BigEndian):
 		return "an LMDB database"
 	}
 	return ""
+}
+
+// gdbmMagic: the first word is one of five, by version and width of offsets.
+func gdbmMagic(data []byte, order binary.ByteOrder) bool {
+	if len(data) < 4 {
+		return false
+	}
+	magic := order.Uint32(data)
+	return 0x13579acd <= magic && magic <= 0x13579ad1
+}
+
+// lmdbMagic: the word after the header of the first page.
+func lmdbMagic(data []byte, order binary.ByteOrder) bool {
+	return len(data) >= 20 && order.Uint32(data[16:]) == 0xbeefc0de
 }
 
 // A fileError names the file, then the place in it; it matches both causes.

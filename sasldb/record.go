@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"log/slog"
+	"strings"
 
 	"github.com/saslkit/saslkit/internal/secret"
 	"github.com/saslkit/saslkit/verifier"
@@ -39,10 +40,8 @@ func (r Record) MarshalText() ([]byte, error) { return []byte(fmt.Sprint(r)), ni
 
 // key is the record's key in the database.
 func (r Record) key() ([]byte, error) {
-	for _, part := range []string{r.Authid, r.Realm, r.Property} {
-		if bytes.IndexByte([]byte(part), 0) >= 0 {
-			return nil, fmt.Errorf("sasldb: record %s: a name holds NUL", r)
-		}
+	if strings.Contains(r.Authid+r.Realm+r.Property, "\x00") {
+		return nil, fmt.Errorf("sasldb: record %s: a name holds NUL", r)
 	}
 	return []byte(r.Authid + "\x00" + r.Realm + "\x00" + r.Property), nil
 }

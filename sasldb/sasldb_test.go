@@ -17,6 +17,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/saslkit/saslkit/internal/nobody"
 	"github.com/saslkit/saslkit/mech"
 	"github.com/saslkit/saslkit/verifier"
 	"github.com/saslkit/saslkit/verifier/verifiertest"
@@ -367,7 +368,7 @@ func TestReadErrors(t *testing.T) {
 	if err := os.Chmod(path, 0); err != nil {
 		t.Fatal(err)
 	}
-	asNobody(func() {
+	nobody.Do(func() {
 		if _, err := Read(path); !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "group sasl") {
 			t.Errorf("without permission: %v", err)
 		}

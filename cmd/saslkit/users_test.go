@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/saslkit/saslkit/internal/nobody"
 	"github.com/saslkit/saslkit/sasldb"
 )
 
@@ -43,7 +44,7 @@ func TestUsersUnreadable(t *testing.T) {
 	if err := os.Chmod(db, 0); err != nil {
 		t.Fatal(err)
 	}
-	asNobody(func() {
+	nobody.Do(func() {
 		commandCase{args: []string{"users", "-f", db}, code: 3, err: []string{"permission denied", "group sasl"}}.check(t)
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"github.com/saslkit/saslkit/internal/bdb"
+	"github.com/saslkit/saslkit/internal/dbm"
 )
 
 // Create writes a new Berkeley DB hash file as libdb 5.3 makes it, with mode
@@ -13,13 +14,13 @@ import (
 // included. Records are only read. When it returns nil the file is durable;
 // after an error there is no file.
 func Create(path string, records []Record) (err error) {
-	pairs := make([]bdb.Record, 0, len(records))
+	pairs := make([]dbm.Record, 0, len(records))
 	for _, r := range records {
 		key, err := r.key()
 		if err != nil {
 			return err
 		}
-		pairs = append(pairs, bdb.Record{Key: key, Value: r.Value})
+		pairs = append(pairs, dbm.Record{Key: key, Value: r.Value})
 	}
 	data, err := bdb.Build(pairs, bdb.Options{})
 	if err != nil {

@@ -1,7 +1,6 @@
 package sasldb
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -9,7 +8,7 @@ import (
 	"os"
 	"syscall"
 
-	"github.com/saslkit/saslkit/internal/bdb"
+	"github.com/saslkit/saslkit/internal/dbm"
 )
 
 // MaxFile is the size in bytes above which a file is not read. A sasldb of a
@@ -28,6 +27,7 @@ var (
 
 // A Listing is what was found in a file.
 type Listing struct {
+	Format  Format
 	Records []Record // in the order of the file; values alias memory that is not used otherwise
 	Foreign int      // records whose key is not authid NUL realm NUL property
 	// Damage is what was met and where, each naming its page; the records are
@@ -55,7 +55,7 @@ func Verify(path string) (faults, warnings []error, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	f, err := open(path, data)
+	f, _, err := open(path, data)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -96,12 +96,12 @@ func cure(err error) string {
 }
 
 func parse(path string, data []byte) (Listing, error) {
-	f, err := open(path, data)
+	f, format, err := open(path, data)
 	if err != nil {
 		return Listing{}, err
 	}
 	found, damage := f.Records()
-	l := Listing{Records: make([]Record, 0, len(found)), Damage: damages(path, damage)}
+	l := Listing{Format: format, Records: make([]Record, 0, len(found)), Damage: damages(path, damage)}
 	for _, r := range found {
 		authid, realm, property, ok := parseKey(r.Key)
 		if !ok {
@@ -114,45 +114,22 @@ func parse(path string, data []byte) (Listing, error) {
 }
 
 // open recognises the format. One package for each format parses it.
-func open(path string, data []byte) (*bdb.File, error) {
-	if other := otherFormat(data); other != "" {
-		return nil, fmt.Errorf("sasldb: %s: the file is %s: %w", path, other, ErrFormat)
+func open(path string, data []byte) (dbm.File, Format, error) {
+	format := formatOf(data)
+	f, err := formats[format].open(data)
+	if err != nil {
+		return nil, format, pathError(path, err)
 	}
-	f, err := bdb.Open(data)
-	var format *bdb.FormatError
-	switch {
-	case err == nil:
-		return f, nil
-	case errors.As(err, &format):
-		return nil, &fileError{path, err, ErrFormat}
-	}
-	return nil, &fileError{path, err, ErrDamaged}
+	return f, format, nil
 }
 
-// otherFormat names what the file is if it is of a format that is known but not
-// read here.
-func otherFormat(data []byte) string {
-	switch {
-	case gdbmMagic(data, binary.LittleEndian), gdbmMagic(data, binary.BigEndian):
-		return "a GDBM database"
-	case lmdbMagic(data, binary.LittleEndian), lmdbMagic(data, binary.BigEndian):
-		return "an LMDB database"
+// pathError adds the path to what a format's package says.
+func pathError(path string, err error) error {
+	var refused *dbm.FormatError
+	if errors.As(err, &refused) {
+		return &fileError{path, err, ErrFormat}
 	}
-	return ""
-}
-
-// gdbmMagic: the first word is one of five, by version and width of offsets.
-func gdbmMagic(data []byte, order binary.ByteOrder) bool {
-	if len(data) < 4 {
-		return false
-	}
-	magic := order.Uint32(data)
-	return 0x13579acd <= magic && magic <= 0x13579ad1
-}
-
-// lmdbMagic: the word after the header of the first page.
-func lmdbMagic(data []byte, order binary.ByteOrder) bool {
-	return len(data) >= 20 && order.Uint32(data[16:]) == 0xbeefc0de
+	return &fileError{path, err, ErrDamaged}
 }
 
 // A fileError names the file, then the place in it; it matches both causes.
@@ -165,7 +142,7 @@ type fileError struct {
 func (e *fileError) Error() string   { return fmt.Sprintf("sasldb: %s: %v", e.path, e.place) }
 func (e *fileError) Unwrap() []error { return []error{e.place, e.kind} }
 
-func damages(path string, found []*bdb.DamageError) []error {
+func damages(path string, found []*dbm.DamageError) []error {
 	var all []error
 	for _, d := range found {
 		all = append(all, &fileError{path, d, ErrDamaged})

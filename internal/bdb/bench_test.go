@@ -28,13 +28,14 @@ func BenchmarkRecordsChecksummed(b *testing.B) {
 	}
 }
 
-func BenchmarkLookup(b *testing.B) {
-	f := mustOpen(b, mustBuild(b, userRecords(1000), Options{}))
-	key := []byte("user0500\x00example.com\x00userPassword")
+func BenchmarkScan(b *testing.B) {
+	data := mustBuild(b, userRecords(1000), Options{})
+	b.SetBytes(int64(len(data)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, ok, err := f.Lookup(key); !ok || err != nil {
-			b.Fatal(ok, err)
+		n := 0
+		if fault := mustOpen(b, data).Scan(func(_, _ []byte) { n++ }); n != 1000 || fault != nil {
+			b.Fatal(n, fault)
 		}
 	}
 }

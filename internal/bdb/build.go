@@ -7,6 +7,8 @@ import (
 	"math"
 	"math/bits"
 	"slices"
+
+	"github.com/saslkit/saslkit/internal/dbm"
 )
 
 // Options say what kind of file Build makes.
@@ -51,7 +53,7 @@ func (l Layout) withDefaults() (Layout, error) {
 // It refuses two records with one key, and long keys as Options say. A value may
 // be of any length below 4 GiB. Nothing is in the file but what the records hold:
 // free space is zero.
-func Build(records []Record, o Options) ([]byte, error) {
+func Build(records []dbm.Record, o Options) ([]byte, error) {
 	layout, err := o.Layout.withDefaults()
 	if err != nil {
 		return nil, err
@@ -94,7 +96,7 @@ type leaf struct {
 
 // A pair is a record with what its place depends on.
 type pair struct {
-	Record
+	dbm.Record
 	hash             uint32
 	offKey, offValue bool
 }
@@ -123,7 +125,7 @@ func (b *builder) room() int { return int(b.PageSize) - b.headerSize() }
 
 // sortedPairs returns the records in the order of their keys, so that the order in
 // which they were given does not show in the file.
-func (b *builder) sortedPairs(records []Record, long LongKeys) ([]pair, error) {
+func (b *builder) sortedPairs(records []dbm.Record, long LongKeys) ([]pair, error) {
 	if uint64(len(records)) > maxPairs {
 		return nil, fmt.Errorf("bdb: build: %d records, the format ends at %d", len(records), uint32(maxPairs))
 	}

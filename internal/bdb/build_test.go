@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/saslkit/saslkit/internal/dbm"
 )
 
 // eachLayout runs a test with every layout that Build can make of version 9.
@@ -32,24 +34,24 @@ func (l Layout) name() string {
 // randomRecords returns records with different keys, no key longer than a quarter
 // of a page. Among them are the empty key, the empty value, keys that are the
 // beginnings of others, and values about the sizes at which something changes.
-func randomRecords(r *rand.Rand, n int, pageSize uint32) []Record {
+func randomRecords(r *rand.Rand, n int, pageSize uint32) []dbm.Record {
 	quarter := int(pageSize) / 4
-	records := []Record{
-		{[]byte{}, []byte("of the empty key")},
-		{[]byte("empty value"), []byte{}},
-		{bytes.Repeat([]byte("K"), quarter), randomBytes(r, 10)},
-		{bytes.Repeat([]byte("K"), quarter-1), randomBytes(r, 10)},
+	records := []dbm.Record{
+		{Key: []byte{}, Value: []byte("of the empty key")},
+		{Key: []byte("empty value"), Value: []byte{}},
+		{Key: bytes.Repeat([]byte("K"), quarter), Value: randomBytes(r, 10)},
+		{Key: bytes.Repeat([]byte("K"), quarter-1), Value: randomBytes(r, 10)},
 	}
 	for i := range 12 {
-		records = append(records, Record{[]byte("prefixprefix")[:i+1], randomBytes(r, i)})
+		records = append(records, dbm.Record{Key: []byte("prefixprefix")[:i+1], Value: randomBytes(r, i)})
 	}
 	page := int(pageSize)
 	for _, size := range []int{quarter - 1, quarter, quarter + 1, page - 33, page - 32, page - 31, page - 26, page - 25, page, 2 * page, 3*page + 7} {
-		records = append(records, Record{fmt.Appendf(nil, "size %d", size), randomBytes(r, size)})
+		records = append(records, dbm.Record{Key: fmt.Appendf(nil, "size %d", size), Value: randomBytes(r, size)})
 	}
 	for i := range n {
 		key := fmt.Appendf(nil, "user%d\x00%s\x00userPassword", i, []string{"example.com", "example.org", ""}[r.IntN(3)])
-		records = append(records, Record{key, randomBytes(r, r.IntN(40))})
+		records = append(records, dbm.Record{Key: key, Value: randomBytes(r, r.IntN(40))})
 	}
 	return records
 }
@@ -65,15 +67,15 @@ func randomBytes(r *rand.Rand, n int) []byte {
 func seeded() *rand.Rand { return rand.New(rand.NewPCG(1, 2)) }
 
 // userRecords are like those of a mail site, one for each user.
-func userRecords(n int) []Record {
-	records := make([]Record, n)
+func userRecords(n int) []dbm.Record {
+	records := make([]dbm.Record, n)
 	for i := range records {
-		records[i] = Record{fmt.Appendf(nil, "user%04d\x00example.com\x00userPassword", i), fmt.Appendf(nil, "pw-%011d", i)}
+		records[i] = dbm.Record{Key: fmt.Appendf(nil, "user%04d\x00example.com\x00userPassword", i), Value: fmt.Appendf(nil, "pw-%011d", i)}
 	}
 	return records
 }
 
-func mustBuild(t testing.TB, records []Record, o Options) []byte {
+func mustBuild(t testing.TB, records []dbm.Record, o Options) []byte {
 	t.Helper()
 	data, err := Build(records, o)
 	if err != nil {
@@ -110,7 +112,7 @@ func TestBuildLongKeys(t *testing.T) {
 		records := randomRecords(r, 50, l.PageSize)
 		for n := range 30 { // beginnings of one another and of on-page keys
 			long := append(bytes.Repeat([]byte("K"), int(l.PageSize)/4+1+n), "prefix"[:n%6]...)
-			records = append(records, Record{long, randomBytes(r, n)})
+			records = append(records, dbm.Record{Key: long, Value: randomBytes(r, n)})
 		}
 		checkClean(t, mustOpen(t, mustBuild(t, records, Options{l, KeepLongKeys})), asMap(t, records))
 		if data, err := Build(records, Options{Layout: l}); err == nil || data != nil {
@@ -164,10 +166,10 @@ func TestBuildIsDeterministic(t *testing.T) {
 }
 
 func TestBuildRefuses(t *testing.T) {
-	one := []Record{{Key: []byte("k"), Value: []byte("secret value")}}
+	one := []dbm.Record{{Key: []byte("k"), Value: []byte("secret value")}}
 	for _, test := range []struct {
 		name    string
-		records []Record
+		records []dbm.Record
 		layout  Layout
 		want    string
 	}{
@@ -178,7 +180,7 @@ func TestBuildRefuses(t *testing.T) {
 		{"page size 131072", one, Layout{PageSize: 131072}, "page size 131072"},
 		{"checksums in version 7", one, Layout{Version: 7, Checksummed: true}, "no checksums"},
 		{"two records with one key", append(one, one...), Layout{}, "two records with one key"},
-		{"long key", []Record{{Key: make([]byte, 129)}}, Layout{PageSize: 512}, "key of 129 bytes"},
+		{"long key", []dbm.Record{{Key: make([]byte, 129)}}, Layout{PageSize: 512}, "key of 129 bytes"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			data, err := Build(test.records, Options{Layout: test.layout})
@@ -207,7 +209,7 @@ func TestBuildDensity(t *testing.T) {
 
 // TestBuildLeavesNoTrace looks for bytes of one value everywhere but in its place.
 func TestBuildLeavesNoTrace(t *testing.T) {
-	records := append(userRecords(100), Record{[]byte("k"), bytes.Repeat([]byte{0xEE}, 5000)})
+	records := append(userRecords(100), dbm.Record{Key: []byte("k"), Value: bytes.Repeat([]byte{0xEE}, 5000)})
 	data := mustBuild(t, records, Options{})
 	if n := bytes.Count(data, []byte{0xEE}); n != 5000 {
 		t.Errorf("the byte is there %d times", n)

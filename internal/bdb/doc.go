@@ -2,15 +2,15 @@
 // /etc/sasldb2 is on most mail servers. It knows bytes, keys and values;
 // what a key means is the business of package sasldb.
 //
-// The ordinary path: [Open] a file held in memory, take its [File.Records] or
-// ask [File.Lookup] for one, and [Build] a whole new file with the layout of
-// the old one ([File.Info]). [File.Verify] looks closer than libdb's db_verify.
+// The ordinary path: [Open] a file held in memory, take its [File.Records], and
+// [File.Rewrite] it whole with the layout of the old one, or [Build] a new one.
+// [File.Verify] looks closer than libdb's db_verify.
 // The package does no I/O, holds no state, and changes no byte it was given.
 //
 // A file is never trusted. Every offset, count and page number is compared with
 // what is there before it is used; every page is visited once, so that a
 // cycle is an error and the work is bounded by the size of the file; what is
-// sound is given and what is not is told as a [DamageError] with its page.
+// sound is given and what is not is told as a [dbm.DamageError] with its page.
 // A record is given only if its key belongs into the bucket it was found in,
 // and its bytes are all there.
 //

@@ -1,22 +1,26 @@
 package bdb
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"github.com/saslkit/saslkit/internal/dbm"
+)
 
 // A File is a whole hash file in memory, its metadata checked. It may be used by
 // several goroutines at a time.
 type File struct {
 	meta
 	data  []byte
-	pages uint32       // whole pages in data, 1 at least
-	cut   *DamageError // the file is shorter than it should be, or nil
+	pages uint32           // whole pages in data, 1 at least
+	cut   *dbm.DamageError // the file is shorter than it should be, or nil
 }
 
 // Open checks the metadata of a file whose whole content is data. The File keeps
 // data and never writes to it; the caller must not either while the File, or a
 // record from it, is in use.
 //
-// The error is a *FormatError if the file is of another kind or has a feature
-// that is not read, and a *DamageError if nothing of it can be believed. A file
+// The error is a *dbm.FormatError if the file is of another kind or has a feature
+// that is not read, and a *dbm.DamageError if nothing of it can be believed. A file
 // that was cut short is opened; Records and Verify tell what is missing.
 func Open(data []byte) (*File, error) {
 	m, err := parseMeta(data)
@@ -99,4 +103,18 @@ func (f *File) Info() Info {
 		Duplicates:  f.flags&(flagDuplicates|flagSortedDups) != 0,
 		ForeignHash: f.hash == nil,
 	}
+}
+
+// Rewrite implements dbm.File. The fill factor of the old file is not kept. Files
+// that may hold several values for a key, of which only the first would be left,
+// or made with a foreign hash function, are refused.
+func (f *File) Rewrite(records []dbm.Record) ([]byte, error) {
+	info := f.Info()
+	switch {
+	case info.Duplicates:
+		return nil, refused("duplicate keys are allowed in the file, which is not written (convert it)")
+	case info.ForeignHash:
+		return nil, refused("the file was made with an unknown hash function and is not written (convert it)")
+	}
+	return Build(records, Options{Layout: info.Layout, LongKeys: KeepLongKeys})
 }

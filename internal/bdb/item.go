@@ -1,6 +1,10 @@
 package bdb
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/saslkit/saslkit/internal/dbm"
+)
 
 const (
 	itemData          = 1
@@ -21,7 +25,7 @@ type item struct {
 }
 
 // damaged says what is wrong with the item: "entry 3 …".
-func (it item) damaged(format string, args ...any) *DamageError {
+func (it item) damaged(format string, args ...any) *dbm.DamageError {
 	return damaged(it.page, "entry %d %s", it.entry, fmt.Sprintf(format, args...))
 }
 
@@ -31,7 +35,7 @@ type claim func(page uint32) bool
 
 // key returns the key that an item holds. A key that is on the page aliases the
 // file, another one is the caller's.
-func (f *File) key(it item, take claim) ([]byte, *DamageError) {
+func (f *File) key(it item, take claim) ([]byte, *dbm.DamageError) {
 	switch it.bytes[0] {
 	case itemData:
 		return it.bytes[1:], nil
@@ -48,7 +52,7 @@ func (f *File) key(it item, take claim) ([]byte, *DamageError) {
 }
 
 // value does the same for a value. Of duplicates it returns the first.
-func (f *File) value(it item, take claim) ([]byte, *DamageError) {
+func (f *File) value(it item, take claim) ([]byte, *dbm.DamageError) {
 	if it.bytes[0] == itemDuplicate {
 		return f.firstDuplicate(it)
 	}
@@ -57,7 +61,7 @@ func (f *File) value(it item, take claim) ([]byte, *DamageError) {
 
 // firstDuplicate returns the first of the values in it, after looking whether they
 // all are what they should be: length, bytes, length.
-func (f *File) firstDuplicate(it item) (first []byte, err *DamageError) {
+func (f *File) firstDuplicate(it item) (first []byte, err *dbm.DamageError) {
 	if f.flags&(flagDuplicates|flagSortedDups) == 0 {
 		return nil, it.damaged("has duplicates, which the metadata does not allow")
 	}
@@ -88,7 +92,7 @@ func (f *File) offPageLength(it item) (n uint32, ok bool) {
 // offPage collects the bytes of an overflow chain. Neither the length in the item
 // nor the chain is believed alone: both must end together. Memory grows with the
 // pages that are there, never with the length that is claimed.
-func (f *File) offPage(it item, take claim) ([]byte, *DamageError) {
+func (f *File) offPage(it item, take claim) ([]byte, *dbm.DamageError) {
 	total, ok := f.offPageLength(it)
 	if !ok {
 		return nil, it.damaged("is an off-page reference of %d bytes, expected %d", len(it.bytes), offPageSize)
@@ -97,7 +101,7 @@ func (f *File) offPage(it item, take claim) ([]byte, *DamageError) {
 	for n := f.order.Uint32(it.bytes[4:]); ; {
 		p, data, err := f.overflowPage(n)
 		if err != nil {
-			return nil, it.damaged("is off-page and lost: page %d: %s", err.Page, err.Reason)
+			return nil, it.damaged("is off-page and lost: page %d: %s", err.Number, err.Reason)
 		}
 		if end := uint64(len(content)) + uint64(len(data)); end > uint64(total) {
 			return nil, it.damaged("is off-page and lost: page %d ends at its byte %d of %d", n, end, total)
@@ -117,7 +121,7 @@ func (f *File) offPage(it item, take claim) ([]byte, *DamageError) {
 }
 
 // overflowPage returns a page that must be an overflow page, and its data.
-func (f *File) overflowPage(n uint32) (page, []byte, *DamageError) {
+func (f *File) overflowPage(n uint32) (page, []byte, *dbm.DamageError) {
 	p, err := f.page(n)
 	if err != nil {
 		return page{}, nil, err

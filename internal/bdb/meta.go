@@ -3,6 +3,8 @@ package bdb
 import (
 	"encoding/binary"
 	"math/bits"
+
+	"github.com/saslkit/saslkit/internal/dbm"
 )
 
 const (
@@ -37,15 +39,15 @@ type meta struct {
 	hash              func([]byte) uint32 // nil: unknown
 }
 
-// parseMeta reads the first 512 bytes of a file. It returns a *FormatError for
-// what is refused and a *DamageError for what is broken.
+// parseMeta reads the first 512 bytes of a file. It returns a *dbm.FormatError for
+// what is refused and a *dbm.DamageError for what is broken.
 func parseMeta(data []byte) (m meta, err error) {
 	if len(data) == 0 {
 		return meta{}, damaged(0, "the file is empty")
 	}
 	kind, order := sniff(data)
 	if kind != KindHash && len(data) >= sniffSize {
-		return meta{}, &FormatError{Kind: kind, Reason: "the file is " + kind.String() + ", expected a Berkeley DB hash file"}
+		return meta{}, refused("the file is %s, expected a Berkeley DB hash file", kind)
 	}
 	if len(data) < metaSize {
 		return meta{}, damaged(0, "the file ends at byte %d, the metadata takes %d", len(data), metaSize)
@@ -140,7 +142,7 @@ func (m *meta) put(page []byte) {
 
 // validate checks what follows from other fields rather than trusting it. What
 // only libdb's verifier looks at is left to File.Verify.
-func (m *meta) validate(b []byte) *DamageError {
+func (m *meta) validate(b []byte) *dbm.DamageError {
 	if m.checksummed {
 		if sum, want := checksum(b, metaChecksumAt), m.order.Uint32(b[metaChecksumAt:]); sum != want {
 			return damaged(0, "checksum is %#08x, the page says %#08x", sum, want)
@@ -163,7 +165,7 @@ func (m *meta) validate(b []byte) *DamageError {
 }
 
 // validateSpares makes sure that no two buckets share a page and none has page 0.
-func (m *meta) validateSpares() *DamageError {
+func (m *meta) validateSpares() *dbm.DamageError {
 	var end uint64
 	for _, r := range m.bucketRuns() {
 		if r.page <= end {

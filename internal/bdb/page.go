@@ -3,6 +3,8 @@ package bdb
 import (
 	"fmt"
 	"slices"
+
+	"github.com/saslkit/saslkit/internal/dbm"
 )
 
 const (
@@ -59,7 +61,7 @@ func (f *File) cutPage(n uint32) page {
 
 // page returns page n if it is in the file, its checksum holds, and it knows its
 // own number: a page that says it is another one was written to a wrong place.
-func (f *File) page(n uint32) (page, *DamageError) {
+func (f *File) page(n uint32) (page, *dbm.DamageError) {
 	if n == 0 {
 		return page{}, damaged(n, "is the metadata, yet referred to")
 	}
@@ -95,7 +97,7 @@ func allZero(b []byte) bool {
 // items appends the items of a hash page to into, keys and values in turn, each
 // at least one byte. If one is out of its place the page has no items: there is
 // no telling which of its neighbours is wrong.
-func (f *File) items(p page, into []item) ([]item, *DamageError) {
+func (f *File) items(p page, into []item) ([]item, *dbm.DamageError) {
 	header, end := f.headerSize(), len(p.bytes)
 	floor := header + 2*p.entries
 	if floor > end {
@@ -119,7 +121,7 @@ func (f *File) items(p page, into []item) ([]item, *DamageError) {
 // checkCount compares the number of entries with what else the page says: an
 // entry more or less than there was goes unnoticed otherwise. The items are
 // sound nevertheless.
-func (f *File) checkCount(p page, items []item) *DamageError {
+func (f *File) checkCount(p page, items []item) *dbm.DamageError {
 	if len(items)%2 != 0 {
 		return damaged(p.number, "%d entries, a key has no value", len(items))
 	}
@@ -134,7 +136,7 @@ func (f *File) checkCount(p page, items []item) *DamageError {
 }
 
 // overflowData returns the bytes that an overflow page carries, one at least.
-func (f *File) overflowData(p page) ([]byte, *DamageError) {
+func (f *File) overflowData(p page) ([]byte, *dbm.DamageError) {
 	header := f.headerSize()
 	switch {
 	case p.hole:

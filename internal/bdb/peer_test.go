@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/saslkit/saslkit/internal/dbm"
 )
 
 // These tests hold what Build makes before libdb and Cyrus SASL.
@@ -89,7 +91,7 @@ func parseDump(t *testing.T, dump string) map[string]string {
 }
 
 // dumpOf prints records as db_load reads them.
-func dumpOf(records []Record) string {
+func dumpOf(records []dbm.Record) string {
 	var b strings.Builder
 	b.WriteString("VERSION=3\nformat=bytevalue\ntype=hash\nHEADER=END\n")
 	for _, r := range records {
@@ -106,7 +108,7 @@ func TestLibdbReads(t *testing.T) {
 	verify := peer(t, "db5.3_verify", "db5.3-util")
 	dump := peer(t, "db5.3_dump", "db5.3-util")
 	load := peer(t, "db5.3_load", "db5.3-util")
-	check := func(t *testing.T, l Layout, records []Record) {
+	check := func(t *testing.T, l Layout, records []dbm.Record) {
 		path := writeFile(t, mustBuild(t, records, Options{Layout: l, LongKeys: KeepLongKeys}))
 		mustRun(t, "", verify, "-q", path)
 		if got := parseDump(t, mustRun(t, "", dump, path)); !maps.Equal(got, asMap(t, records)) {
@@ -132,7 +134,7 @@ func TestLibdbReads(t *testing.T) {
 	t.Run("long keys", func(t *testing.T) {
 		records := randomRecords(seeded(), 100, 512)
 		for i := range 40 {
-			records = append(records, Record{bytes.Repeat([]byte("K"), 129+3*i), []byte("of a long key")})
+			records = append(records, dbm.Record{Key: bytes.Repeat([]byte("K"), 129+3*i), Value: []byte("of a long key")})
 		}
 		check(t, Layout{PageSize: 512}, records)
 	})
@@ -151,7 +153,7 @@ func TestLibdbWrites(t *testing.T) {
 			records[i].Value = append([]byte("changed "), records[i].Value...)
 		}
 		for i := range 300 {
-			records = append(records, Record{fmt.Appendf(nil, "added%d\x00\x00userPassword", i), randomBytes(seeded(), i)})
+			records = append(records, dbm.Record{Key: fmt.Appendf(nil, "added%d\x00\x00userPassword", i), Value: randomBytes(seeded(), i)})
 		}
 		mustRun(t, dumpOf(records), load, "-t", "hash", path)
 		mustRun(t, "", verify, "-q", path)

@@ -4,14 +4,9 @@ import (
 	"bytes"
 	"cmp"
 	"slices"
-)
 
-// A Record is a key and its value. Both may be empty and neither is nil in what
-// this package returns. From a File they alias its data where they lie on one
-// page, and are copies where they were kept off-page: treat them as read-only.
-type Record struct {
-	Key, Value []byte
-}
+	"github.com/saslkit/saslkit/internal/dbm"
+)
 
 // Records returns the sound records of the file in the order in which they lie
 // there, and the damage that was met, nil if there was none.
@@ -22,17 +17,17 @@ type Record struct {
 // leads to: records are missing then.
 //
 // The memory taken is a small multiple of the size of the file.
-func (f *File) Records() ([]Record, []*DamageError) {
+func (f *File) Records() ([]dbm.Record, []*dbm.DamageError) {
 	c := newCollector(f)
 	c.collect()
-	return c.sound(), c.faults.all()
+	return c.sound(), c.faults.All()
 }
 
 // A collector walks all buckets and keeps what it finds until it is known whether
 // something contradicts it.
 type collector struct {
 	*walk
-	found  []Record
+	found  []dbm.Record
 	places []place        // of what was found, index by index
 	owner  map[uint32]int // overflow page to the index of what claimed it
 }
@@ -53,7 +48,7 @@ func (c *collector) pageKey(i int) pageKey { return pageKey{c.found[i].Key, c.pl
 
 func (c *collector) collect() {
 	if c.cut != nil {
-		c.faults.add(c.cut)
+		c.faults.Add(c.cut)
 	}
 	for _, r := range c.bucketRuns() {
 		c.collectRun(r)
@@ -68,7 +63,7 @@ func (c *collector) collectRun(r bucketRun) {
 	for i := range uint64(r.last-r.first) + 1 {
 		bucket := r.first + uint32(i)
 		if r.page+i >= uint64(c.pages) {
-			c.faults.add(damaged(uint32(r.page+i), "past the end of the file, where bucket %d starts; up to bucket %d all are lost", bucket, r.last))
+			c.faults.Add(damaged(uint32(r.page+i), "past the end of the file, where bucket %d starts; up to bucket %d all are lost", bucket, r.last))
 			return
 		}
 		c.chain(bucket, func(p page, items []item) {
@@ -82,32 +77,33 @@ func (c *collector) collectRun(r bucketRun) {
 // add reads one pair. Its place is noted first, because claims name it.
 func (c *collector) add(bucket uint32, key, value item) {
 	index := len(c.found)
-	c.found = append(c.found, Record{})
+	c.found = append(c.found, dbm.Record{})
 	c.places = append(c.places, place{page: key.page, entry: uint16(key.entry), offKey: key.bytes[0] == itemOffPage})
 	r, err := c.read(bucket, key, value, func(page uint32) bool { return c.take(page, index) })
 	if err != nil {
-		c.faults.add(err)
+		c.faults.Add(err)
 		return
 	}
 	c.found[index] = r
 	c.places[index].sound = true
 }
 
-func (c *collector) read(bucket uint32, key, value item, take claim) (Record, *DamageError) {
-	k, err := c.key(key, take)
+// read reads one pair of a bucket.
+func (w *walk) read(bucket uint32, key, value item, take claim) (dbm.Record, *dbm.DamageError) {
+	k, err := w.key(key, take)
 	if err != nil {
-		return Record{}, err
+		return dbm.Record{}, err
 	}
-	if c.hash != nil {
-		if b := c.bucket(c.hash(k)); b != bucket {
-			return Record{}, key.damaged("belongs to bucket %d, found in bucket %d", b, bucket)
+	if w.hash != nil {
+		if b := w.bucket(w.hash(k)); b != bucket {
+			return dbm.Record{}, key.damaged("belongs to bucket %d, found in bucket %d", b, bucket)
 		}
 	}
-	v, err := c.value(value, take)
+	v, err := w.value(value, take)
 	if err != nil {
-		return Record{}, err
+		return dbm.Record{}, err
 	}
-	return Record{Key: k, Value: v}, nil
+	return dbm.Record{Key: k, Value: v}, nil
 }
 
 // take claims an overflow page for a record. If another record has claimed it
@@ -120,7 +116,7 @@ func (c *collector) take(page uint32, index int) bool {
 	if other, ok := c.owner[page]; ok && other != index {
 		p := &c.places[other]
 		p.sound = false
-		c.faults.add(damaged(p.page, "entry %d is lost: page %d is claimed again by page %d", p.entry, page, c.places[index].page))
+		c.faults.Add(damaged(p.page, "entry %d is lost: page %d is claimed again by page %d", p.entry, page, c.places[index].page))
 	}
 	return false
 }
@@ -129,13 +125,21 @@ func (c *collector) take(page uint32, index int) bool {
 // chain was broken or the table shrank.
 func (c *collector) findStranded() {
 	for n := uint32(1); n < c.pages; n++ {
-		if c.used.has(n) {
-			continue
-		}
-		if p := c.cutPage(n); p.isHash() && p.entries > 0 {
-			c.faults.add(damaged(n, "%d entries that no bucket leads to", p.entries))
+		if err := c.strandedPage(n); err != nil {
+			c.faults.Add(err)
 		}
 	}
+}
+
+// strandedPage tells whether page n has entries that no bucket led to.
+func (w *walk) strandedPage(n uint32) *dbm.DamageError {
+	if w.used.has(n) {
+		return nil
+	}
+	if p := w.cutPage(n); p.isHash() && p.entries > 0 {
+		return damaged(n, "%d entries that no bucket leads to", p.entries)
+	}
+	return nil
 }
 
 // findTwins looks for keys met twice: once sorted by key they are neighbours.
@@ -168,11 +172,11 @@ func (c *collector) foundTwin(first, later int) {
 		value = "another value"
 	}
 	a, b := c.places[first], c.places[later]
-	c.faults.add(damaged(b.page, "entry %d has the key of entry %d on page %d and %s", b.entry, a.entry, a.page, value))
+	c.faults.Add(damaged(b.page, "entry %d has the key of entry %d on page %d and %s", b.entry, a.entry, a.page, value))
 }
 
 // sound returns what nothing contradicts, and spends c.found for it.
-func (c *collector) sound() []Record {
+func (c *collector) sound() []dbm.Record {
 	sound := c.found[:0]
 	for i, r := range c.found {
 		if c.places[i].sound {

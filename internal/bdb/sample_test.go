@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/saslkit/saslkit/internal/dbm"
 )
 
 // samples is the folder of files that real tools made; its README explains the
@@ -96,7 +98,7 @@ func sampleNames(t testing.TB) []string {
 }
 
 // asMap fails the test on a key that comes twice.
-func asMap(t testing.TB, records []Record) map[string]string {
+func asMap(t testing.TB, records []dbm.Record) map[string]string {
 	t.Helper()
 	m := map[string]string{}
 	for _, r := range records {
@@ -122,9 +124,9 @@ func TestSamples(t *testing.T) {
 				}
 				checkSound(t, f, s)
 			case "refuse":
-				var refusal *FormatError
+				var refusal *dbm.FormatError
 				if !errors.As(err, &refusal) {
-					t.Fatalf("got error %v, want a *FormatError", err)
+					t.Fatalf("got error %v, want a *dbm.FormatError", err)
 				}
 			case "damaged", "damaged-harmless", "damaged-silent":
 				if err == nil {
@@ -176,7 +178,7 @@ func checkSound(t *testing.T, f *File, s sidecar) {
 }
 
 // checkRewrite builds the file anew and compares.
-func checkRewrite(t *testing.T, f *File, records []Record) {
+func checkRewrite(t *testing.T, f *File, records []dbm.Record) {
 	t.Helper()
 	data, err := Build(records, Options{Layout: f.Info().Layout, LongKeys: KeepLongKeys})
 	if err != nil {

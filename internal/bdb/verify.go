@@ -1,5 +1,7 @@
 package bdb
 
+import "github.com/saslkit/saslkit/internal/dbm"
+
 // Verify looks at everything, more closely than libdb's db_verify does: also at
 // the order of entries, at counts and at the end of the free space.
 //
@@ -7,7 +9,7 @@ package bdb
 // next writes the file, may lose some. They include the damage that Records
 // reports. Warnings are oddities that files in healthy use show and that harm
 // nobody. Both are nil if there are none. Nothing is repaired.
-func (f *File) Verify() (faults, warnings []*DamageError) {
+func (f *File) Verify() (faults, warnings []*dbm.DamageError) {
 	v := verifier{collector: newCollector(f)}
 	v.collect()
 	v.checkMeta()
@@ -15,22 +17,22 @@ func (f *File) Verify() (faults, warnings []*DamageError) {
 	v.checkOrder()
 	v.checkFreeList()
 	v.checkRest()
-	return v.faults.all(), v.warnings.all()
+	return v.faults.All(), v.warnings.All()
 }
 
 // A verifier adds to what a collector notices. Its used set tells which pages the
 // buckets, and later the free list, have reached.
 type verifier struct {
 	*collector
-	warnings faultList
+	warnings dbm.Faults
 }
 
 func (v *verifier) fault(page uint32, format string, args ...any) {
-	v.faults.add(damaged(page, format, args...))
+	v.faults.Add(damaged(page, format, args...))
 }
 
 func (v *verifier) warn(page uint32, format string, args ...any) {
-	v.warnings.add(damaged(page, format, args...))
+	v.warnings.Add(damaged(page, format, args...))
 }
 
 // maxPairs is the highest number of pairs that db_verify lets pass.
@@ -122,7 +124,7 @@ func (v *verifier) checkFreeList() {
 		p, err := v.File.page(n)
 		switch {
 		case err != nil:
-			v.fault(err.Page, "%s (on the free list after page %d)", err.Reason, from)
+			v.fault(err.Number, "%s (on the free list after page %d)", err.Reason, from)
 			return
 		case p.typ != typeFree || p.hole:
 			v.fault(n, "on the free list, but of type %s", typeName(p.typ))

@@ -1,6 +1,10 @@
 package bdb
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/saslkit/saslkit/internal/dbm"
+)
 
 // A pageSet remembers page numbers, a bit for each page of the file.
 type pageSet []uint64
@@ -23,7 +27,7 @@ func (s pageSet) has(n uint32) bool { return s[n/64]&(1<<(n%64)) != 0 }
 type walk struct {
 	*File
 	used   pageSet
-	faults faultList
+	faults dbm.Faults
 	items  []item // of the page being visited
 }
 
@@ -35,13 +39,13 @@ func (f *File) newWalk() *walk { return &walk{File: f, used: newPageSet(f.pages)
 func (w *walk) chain(bucket uint32, visit func(page, []item)) {
 	first := w.bucketPage(bucket)
 	if first >= uint64(w.pages) {
-		w.faults.add(damaged(uint32(first), "past the end of the file, where bucket %d starts", bucket))
+		w.faults.Add(damaged(uint32(first), "past the end of the file, where bucket %d starts", bucket))
 		return
 	}
 	for n, from := uint32(first), uint32(0); ; {
 		p, err := w.chained(n, from)
 		if err != nil {
-			w.faults.add(err)
+			w.faults.Add(err)
 			return
 		}
 		if p.hole {
@@ -57,7 +61,7 @@ func (w *walk) chain(bucket uint32, visit func(page, []item)) {
 
 // chained returns page n of a chain, to which page from led; 0 means that it is
 // the first. Only the first page of a bucket may be a hole.
-func (w *walk) chained(n, from uint32) (page, *DamageError) {
+func (w *walk) chained(n, from uint32) (page, *dbm.DamageError) {
 	p, err := w.page(n)
 	if err != nil {
 		if n < w.pages {
@@ -84,12 +88,12 @@ func (w *walk) chained(n, from uint32) (page, *DamageError) {
 func (w *walk) visit(p page, visit func(page, []item)) {
 	items, err := w.File.items(p, w.items[:0])
 	if err != nil {
-		w.faults.add(err)
+		w.faults.Add(err)
 		return
 	}
 	w.items = items
 	if err := w.checkCount(p, items); err != nil {
-		w.faults.add(err)
+		w.faults.Add(err)
 	}
 	visit(p, items)
 }

@@ -2,20 +2,11 @@ package sasldb
 
 import (
 	"bytes"
-	"encoding/binary"
 	"fmt"
 	"log/slog"
 	"strings"
 
 	"github.com/saslkit/saslkit/internal/secret"
-	"github.com/saslkit/saslkit/verifier"
-)
-
-// The properties that serve logins.
-const (
-	PropertyPassword  = "userPassword"
-	propertyCRAMMD5   = "cmusaslsecretCRAM-MD5"
-	propertyDIGESTMD5 = "cmusaslsecretDIGEST-MD5"
 )
 
 // A Record is one property of one user. Names are bytes as they are in the file,
@@ -53,30 +44,4 @@ func parseKey(key []byte) (authid, realm, property string, ok bool) {
 		return "", "", "", false
 	}
 	return string(parts[0]), string(parts[1]), string(parts[2]), true
-}
-
-// secretOf turns a property into the kind of secret it serves as. A property
-// that is unknown, empty or of the wrong length serves nothing.
-func secretOf(property string, value []byte) (verifier.Kind, []byte, bool) {
-	switch {
-	case property == PropertyPassword && len(value) > 0:
-		return verifier.KindPassword, value, true
-	case property == propertyCRAMMD5 && len(value) == 32:
-		return verifier.KindCRAMMD5, hmacStates(value), true
-	case property == propertyDIGESTMD5 && len(value) == 16:
-		return verifier.KindDIGESTMD5, value, true
-	}
-	return 0, nil, false
-}
-
-// hmacStates turns Cyrus's inner and outer state in big-endian words into outer
-// and inner in little-endian words, which is how verifier.KindCRAMMD5 has them.
-func hmacStates(cyrus []byte) []byte {
-	states := make([]byte, 0, 32)
-	for _, half := range [][]byte{cyrus[16:], cyrus[:16]} {
-		for i := 0; i < 16; i += 4 {
-			states = binary.LittleEndian.AppendUint32(states, binary.BigEndian.Uint32(half[i:]))
-		}
-	}
-	return states
 }

@@ -1,0 +1,113 @@
+package sasldb
+
+import (
+	"encoding/binary"
+	"fmt"
+	"strings"
+
+	"github.com/saslkit/saslkit/verifier"
+)
+
+// PropertyPassword is the property that holds a password.
+const PropertyPassword = "userPassword"
+
+const (
+	propertyCRAMMD5   = "cmusaslsecretCRAM-MD5"
+	propertyDIGESTMD5 = "cmusaslsecretDIGEST-MD5"
+)
+
+// disabledPrefix is put before the name of each property of a user who is
+// disabled. Cyrus SASL does not know such properties, so it has no secret for
+// the user either. One is enough: a property that Cyrus's tools add later beside
+// it does not enable the user again.
+const disabledPrefix = "saslkit-disabled:"
+
+// A property is one that serves logins: the kind of secret that it is, and how
+// its value becomes one and is made of one. Both answer false for what is not of
+// the form, and what they return may be what they were given.
+type property struct {
+	name   string
+	kind   verifier.Kind
+	decode func(value []byte) (secret []byte, ok bool)
+	encode func(secret []byte) (value []byte, ok bool)
+}
+
+// properties has one row for each kind that a sasldb can hold.
+var properties = []property{
+	{PropertyPassword, verifier.KindPassword, notEmpty, notEmpty},
+	{propertyCRAMMD5, verifier.KindCRAMMD5, swapStates, swapStates},
+	{propertyDIGESTMD5, verifier.KindDIGESTMD5, sixteenBytes, sixteenBytes},
+}
+
+// propertyOf returns the property that holds secrets of a kind.
+func propertyOf(kind verifier.Kind) (p *property, ok bool) {
+	for i := range properties {
+		if properties[i].kind == kind {
+			return &properties[i], true
+		}
+	}
+	return nil, false
+}
+
+// propertyNamed returns the property of that name. It does not allocate.
+func propertyNamed[S ~string | ~[]byte](name S) (p *property, ok bool) {
+	for i := range properties {
+		if properties[i].name == string(name) {
+			return &properties[i], true
+		}
+	}
+	return nil, false
+}
+
+// cutDisabled returns the name without disabledPrefix, and whether it had it.
+func cutDisabled(name string) (enabled string, disabled bool) {
+	return strings.CutPrefix(name, disabledPrefix)
+}
+
+// secretOf turns a property into the kind of secret it serves as. A property
+// that is unknown, disabled, empty or of the wrong form serves nothing.
+func secretOf(name string, value []byte) (verifier.Kind, []byte, bool) {
+	p, ok := propertyNamed(name)
+	if !ok {
+		return 0, nil, false
+	}
+	s, ok := p.decode(value)
+	if !ok {
+		return 0, nil, false
+	}
+	return p.kind, s, true
+}
+
+// recordOf is the reverse of secretOf. It refuses a kind that a sasldb does not
+// hold, and a value that is not of the form of its kind.
+func recordOf(s verifier.Secret) (name string, value []byte, err error) {
+	p, ok := propertyOf(s.Kind)
+	if !ok {
+		return "", nil, fmt.Errorf("sasldb: a sasldb holds no secret of kind %v", s.Kind)
+	}
+	value, ok = p.encode(s.Value)
+	if !ok {
+		return "", nil, fmt.Errorf("sasldb: %d bytes are not a secret of kind %v", len(s.Value), s.Kind)
+	}
+	return p.name, value, nil
+}
+
+func notEmpty(b []byte) ([]byte, bool) { return b, len(b) > 0 }
+
+func sixteenBytes(b []byte) ([]byte, bool) { return b, len(b) == 16 }
+
+// swapStates turns Cyrus's inner and outer state in big-endian words into outer
+// and inner in little-endian words, which is how verifier.KindCRAMMD5 has them,
+// and back.
+func swapStates(b []byte) ([]byte, bool) {
+	if len(b) != 32 {
+		return nil, false
+	}
+	swapped := make([]byte, 0, 32)
+	for _, half := range [][]byte{b[16:], b[:16]} {
+		for i := 0; i < 16; i += 4 {
+			swapped = binary.LittleEndian.AppendUint32(swapped, binary.BigEndian.Uint32(half[i:]))
+		}
+	}
+	return swapped, true
+}

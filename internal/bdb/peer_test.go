@@ -25,12 +25,17 @@ func peer(t *testing.T, name, debianPackage string) string {
 			return path
 		}
 	}
+	missingPeer(t, name, debianPackage)
+	return ""
+}
+
+func missingPeer(t *testing.T, name, debianPackage string) {
+	t.Helper()
 	text := fmt.Sprintf("missing peer: %s (Debian package %s)", name, debianPackage)
 	if os.Getenv("SASLKIT_PEERS") == "required" {
 		t.Fatal(text)
 	}
 	t.Skip(text)
-	return ""
 }
 
 // run returns the standard output of a program and what it complained about.

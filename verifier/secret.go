@@ -1,6 +1,7 @@
 package verifier
 
 import (
+	"encoding/base64"
 	"fmt"
 	"iter"
 	"math/bits"
@@ -27,6 +28,23 @@ const (
 	// KindDIGESTMD5 is 16 bytes: MD5(user ":" realm ":" password), RFC 2831
 	// section 2.1.2.1.
 	KindDIGESTMD5
+	// KindSCRAMSHA1 and the four below are what SCRAM keeps of a password (RFC
+	// 5802 section 3), one kind for each hash, in the text form of RFC 5803 as
+	// Cyrus stores it, without blanks:
+	//
+	//	SCRAM-SHA-256$iterations:salt$StoredKey:ServerKey
+	//
+	// The count is decimal; salt and keys are standard base64 with padding.
+	KindSCRAMSHA1
+	KindSCRAMSHA224
+	KindSCRAMSHA256
+	KindSCRAMSHA384
+	KindSCRAMSHA512
+	// KindOTP is the state of a series of one-time passwords (RFC 2289), in
+	// Cyrus's text form, five fields separated by tabs: hash ("md5"), sequence
+	// number (4 digits), seed, the last password used (16 hex digits), and until
+	// when a login holds the series (Unix time, 20 digits).
+	KindOTP
 
 	kindEnd
 )
@@ -36,6 +54,13 @@ var kindNames = [...]string{
 	KindPassword:  "password",
 	KindCRAMMD5:   "CRAM-MD5 states",
 	KindDIGESTMD5: "DIGEST-MD5 hash",
+
+	KindSCRAMSHA1:   "SCRAM-SHA-1 keys",
+	KindSCRAMSHA224: "SCRAM-SHA-224 keys",
+	KindSCRAMSHA256: "SCRAM-SHA-256 keys",
+	KindSCRAMSHA384: "SCRAM-SHA-384 keys",
+	KindSCRAMSHA512: "SCRAM-SHA-512 keys",
+	KindOTP:         "OTP series",
 }
 
 // String returns the name used in messages.
@@ -122,4 +147,18 @@ var decoys = map[Kind][]byte{
 	KindPassword:  []byte(decoyPassword),
 	KindCRAMMD5:   make([]byte, 32),
 	KindDIGESTMD5: make([]byte, 16),
+
+	KindSCRAMSHA1:   decoyKeys("SCRAM-SHA-1", 20),
+	KindSCRAMSHA224: decoyKeys("SCRAM-SHA-224", 28),
+	KindSCRAMSHA256: decoyKeys("SCRAM-SHA-256", 32),
+	KindSCRAMSHA384: decoyKeys("SCRAM-SHA-384", 48),
+	KindSCRAMSHA512: decoyKeys("SCRAM-SHA-512", 64),
+	KindOTP:         []byte("md5\t0499\tds7301\t0000000000000000\t00000000000000000000"),
+}
+
+// decoyKeys is a SCRAM record with as many iterations as new ones have.
+func decoyKeys(hash string, size int) []byte {
+	encoded := base64.StdEncoding.EncodeToString
+	salt, key := encoded(make([]byte, 16)), encoded(make([]byte, size))
+	return fmt.Appendf(nil, "%s$10000:%s$%s:%s", hash, salt, key, key)
 }

@@ -64,13 +64,10 @@ func (c *check) kindsOf(u User) []verifier.Kind {
 	return slices.Sorted(maps.Keys(c.held[name{u.Name, u.Realm}]))
 }
 
-// sizes of the values that have one, in bytes.
-var sizes = map[verifier.Kind]int{verifier.KindCRAMMD5: 32, verifier.KindDIGESTMD5: 16}
-
 func (c *check) value(u User, s verifier.Secret) {
 	r := u.request()
-	if n, ok := sizes[s.Kind]; ok && len(s.Value) != n {
-		c.broken(ruleForm, r, "%v has %d bytes, want %d", s.Kind, len(s.Value), n)
+	if problem := misshapen(s); problem != "" {
+		c.broken(ruleForm, r, "%v: %s", s.Kind, problem)
 	}
 	if s.Kind == verifier.KindPassword && u.Password != "" && !verifier.MatchPassword(u.Password, s.Value) {
 		c.broken(ruleOwnSecret, r, "the password looked up is not the right one")

@@ -3,11 +3,9 @@ package verifiertest
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -49,34 +47,6 @@ func (c *check) again(s verifier.SecretSource) {
 		c.same(u, ruleUntouched)
 		c.sameSecrets(s, u, ruleUntouched)
 	}
-}
-
-// sample returns the n-th secret of a kind, or false if it is not known how one
-// looks. numberOf is its reverse.
-func (w author) sample(k verifier.Kind, n uint32) (verifier.Secret, bool) {
-	s := verifier.Secret{Kind: k, Account: verifier.Account{User: w.r.User, Realm: w.r.Realm}}
-	if size, ok := sizes[k]; ok {
-		s.Value = binary.BigEndian.AppendUint32(bytes.Repeat([]byte{byte(k)}, size-4), n)
-	} else if k == verifier.KindPassword {
-		s.Value = []byte(w.password(n))
-	} else {
-		return verifier.Secret{}, false
-	}
-	w.hide(string(s.Value))
-	return s, true
-}
-
-func (w author) password(n uint32) string { return fmt.Sprintf("sample-%s-%d", w.token, n) }
-
-func numberOf(s verifier.Secret) uint32 {
-	if s.Kind == verifier.KindPassword {
-		n, _ := strconv.ParseUint(string(s.Value[bytes.LastIndexByte(s.Value, '-')+1:]), 10, 32)
-		return uint32(n)
-	}
-	if len(s.Value) < 4 {
-		return 0
-	}
-	return binary.BigEndian.Uint32(s.Value[len(s.Value)-4:])
 }
 
 // spoil changes every byte of the values.

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/md5"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -36,8 +37,13 @@ func hashes(u User) []verifier.Secret {
 	return []verifier.Secret{
 		{Kind: verifier.KindCRAMMD5, Value: append(cram[:], cram[:]...)},
 		{Kind: verifier.KindDIGESTMD5, Value: digest[:]},
+		{Kind: verifier.KindSCRAMSHA1, Value: fmt.Appendf(nil, "SCRAM-SHA-1$4096:%[1]s$%[2]s:%[2]s", encoded(cram[:]), encoded(append(digest[:], "----"...)))},
+		{Kind: verifier.KindSCRAMSHA256, Value: fmt.Appendf(nil, "SCRAM-SHA-256$4096:%[1]s$%[2]s:%[2]s", encoded(cram[:]), encoded(append(digest[:], cram[:]...)))},
+		{Kind: verifier.KindOTP, Value: fmt.Appendf(nil, "md5\t0499\tve0001\t%x\t%020d", digest[:8], 0)},
 	}
 }
+
+func encoded(b []byte) string { return base64.StdEncoding.EncodeToString(b) }
 
 // full returns a store of everyone with every kind.
 func full() *Memory {
@@ -531,6 +537,24 @@ var faults = []fault{
 	lookupFault("hashes in hex", ruleForm, func(_ verifier.Request, _ []verifier.Kind, s verifier.Secret, err error) (verifier.Secret, error) {
 		if s.Kind == verifier.KindDIGESTMD5 {
 			s.Value = fmt.Appendf(nil, "%x", s.Value)
+		}
+		return s, err
+	}),
+	lookupFault("keys of another hash", ruleForm, func(_ verifier.Request, _ []verifier.Kind, s verifier.Secret, err error) (verifier.Secret, error) {
+		if s.Kind == verifier.KindSCRAMSHA1 {
+			s.Value = bytes.Replace(s.Value, []byte("SHA-1"), []byte("SHA-256"), 1)
+		}
+		return s, err
+	}),
+	lookupFault("keys of another length", ruleForm, func(_ verifier.Request, _ []verifier.Kind, s verifier.Secret, err error) (verifier.Secret, error) {
+		if s.Kind == verifier.KindSCRAMSHA256 {
+			s.Value = append(bytes.TrimRight(s.Value, "="), "ABCD="...)
+		}
+		return s, err
+	}),
+	lookupFault("one-time passwords between blanks", ruleForm, func(_ verifier.Request, _ []verifier.Kind, s verifier.Secret, err error) (verifier.Secret, error) {
+		if s.Kind == verifier.KindOTP {
+			s.Value = bytes.ReplaceAll(s.Value, []byte("\t"), []byte(" "))
 		}
 		return s, err
 	}),

@@ -1,0 +1,267 @@
+package sasldb
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/saslkit/saslkit/internal/dbm"
+)
+
+// An original is a file about to be replaced, as it was read. It stays open, for
+// programs that have opened it too may write to it after it lost its name.
+type original struct {
+	f       *os.File // nil: there is no file
+	info    fs.FileInfo
+	data    []byte
+	format  Format
+	file    dbm.File // nil: no file, or an empty one
+	records recordList
+	leased  bool // now
+	locked  bool // now
+	sure    bool // nobody was writing when data was read
+}
+
+var (
+	errHeld    = errors.New("held open for writing by another program")
+	errNoLease = errors.New("no lease")
+)
+
+func (o *original) exists() bool { return o.f != nil }
+
+func (o *original) close() {
+	if o.f != nil {
+		o.f.Close() // and with it lease and lock
+	}
+}
+
+// holds reports whether the file needs no change to have these records.
+func (o *original) holds(next recordList) bool {
+	return o.file != nil && len(diff(o.records, next)) == 0
+}
+
+// read reads the file that the name stands for, when nobody writes to it.
+func (c *committer) read(ctx context.Context) (*original, error) {
+	f, err := c.dir.OpenFile(c.name, os.O_RDONLY|openSafely, 0)
+	if errors.Is(err, fs.ErrNotExist) && c.Create {
+		return &original{}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("sasldb: %s: %w%s", c.path, err, cure(err))
+	}
+	o := &original{f: f}
+	if err := o.load(ctx, c); err != nil {
+		o.close()
+		return nil, err
+	}
+	return o, nil
+}
+
+// tornPauses: without a lease a file that is being written to looks damaged.
+const tornPauses = 10 * time.Millisecond
+
+func (o *original) load(ctx context.Context, c *committer) error {
+	for {
+		err := o.loadOnce(ctx, c)
+		if !errors.Is(err, ErrDamaged) || o.sure {
+			return err
+		}
+		// Perhaps it is only being written to.
+		before := o.data
+		if pause(ctx, tornPauses) != nil {
+			return err
+		}
+		if now, failed := readAll(o.f, o.info.Size()); failed == nil && bytes.Equal(now, before) {
+			return err
+		}
+	}
+}
+
+func (o *original) loadOnce(ctx context.Context, c *committer) error {
+	if err := o.readHeld(ctx, c.path); err != nil {
+		return err
+	}
+	if len(o.data) == 0 {
+		o.records = nil // as libdb has it: a database to be
+		return nil
+	}
+	var err error
+	if o.file, o.format, err = open(c.path, o.data); err != nil {
+		return err
+	}
+	records, damage := o.file.Records()
+	if damage != nil {
+		all := damages(c.path, damage)
+		return fmt.Errorf("%w (a damaged file is not changed: export what is sound and import it into a new one)", all[0])
+	}
+	o.records = newRecordList(records)
+	return nil
+}
+
+// readHeld reads the file while others are kept from writing to it, and no longer.
+func (o *original) readHeld(ctx context.Context, path string) (err error) {
+	if err := o.hold(ctx, path, shared); err != nil {
+		return err
+	}
+	defer o.letGo()
+	o.sure = o.leased || o.locked
+	if o.info, err = o.f.Stat(); err != nil {
+		return err
+	}
+	if err := mayReplace(o.info, path); err != nil {
+		return err
+	}
+	if o.data, err = readAll(o.f, o.info.Size()); err != nil {
+		return fmt.Errorf("sasldb: %s: %w", path, err)
+	}
+	return nil
+}
+
+// mayReplace refuses what a new file cannot take the place of.
+func mayReplace(info fs.FileInfo, path string) error {
+	switch {
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("sasldb: %s: %w", path, ErrNoFile)
+	case links(info) > 1:
+		return fmt.Errorf("sasldb: %s: %w: it has %d hard links, and the others would keep the old content (make the copies symbolic links, or copies that are renewed)", path, ErrNotWritable, links(info))
+	case info.Size() > MaxFile:
+		return fmt.Errorf("sasldb: %s has %d bytes, more than %d are not read: %w", path, info.Size(), int64(MaxFile), ErrFormat)
+	}
+	return nil
+}
+
+// readAll reads from the beginning to the end, wherever that is now.
+func readAll(f *os.File, size int64) ([]byte, error) {
+	var b bytes.Buffer
+	b.Grow(int(size) + 512)
+	_, err := b.ReadFrom(io.NewSectionReader(f, 0, MaxFile+1))
+	return b.Bytes(), err
+}
+
+// readBack makes sure that the file has this content.
+func readBack(f *os.File, data []byte) error {
+	r := io.NewSectionReader(f, 0, MaxFile+1)
+	b := make([]byte, 1<<16)
+	for {
+		n, err := r.Read(b)
+		if n > len(data) || !bytes.Equal(b[:n], data[:n]) {
+			return errors.New("what was written reads differently")
+		}
+		if data = data[n:]; err == io.EOF && len(data) == 0 {
+			return nil
+		}
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// hold waits until nobody has the file open for writing, and keeps others from
+// opening it so: a GDBM file by its own lock, any file by a lease if there are
+// leases. Without one it holds nothing, and others are noticed by what they wrote.
+func (o *original) hold(ctx context.Context, path string, how lockMode) error {
+	if err := o.holdLock(ctx, path, how); err != nil {
+		return err
+	}
+	for {
+		err := takeLease(o.f)
+		switch {
+		case err == nil:
+			o.leased = true
+			return nil
+		case errors.Is(err, errNoLease):
+			return nil
+		case !errors.Is(err, errHeld):
+			o.letGo()
+			return fmt.Errorf("sasldb: %s: %w", path, err)
+		}
+		if late := pause(ctx, lockPause); late != nil {
+			o.letGo()
+			return busy(path, err)
+		}
+	}
+}
+
+// holdLock takes the lock that libgdbm takes. That never waits but fails, so the
+// lock must not be held for long.
+func (o *original) holdLock(ctx context.Context, path string, how lockMode) error {
+	head := make([]byte, 4)
+	if _, err := o.f.ReadAt(head, 0); err != nil || formatOf(head) != GDBM {
+		return nil
+	}
+	if err := waitLock(ctx, o.f, path, how); err != nil {
+		return err
+	}
+	o.locked = true
+	return nil
+}
+
+func (o *original) letGo() {
+	if o.leased {
+		_ = dropLease(o.f) // it would end with the descriptor
+		o.leased = false
+	}
+	if o.locked {
+		_ = unlock(o.f)
+		o.locked = false
+	}
+}
+
+// unchanged compares the file that is held, and the one that has its name, with
+// what was read.
+func (o *original) unchanged(t *target) error {
+	if !t.isNow(o.f, t.name) {
+		return errChanged
+	}
+	if same, err := o.sameContent(); err != nil || !same {
+		return errors.Join(errChanged, err)
+	}
+	info, err := o.f.Stat()
+	if err != nil {
+		return err
+	}
+	// Its rights may have been narrowed: the new file must follow.
+	if info.Mode() != o.info.Mode() || !sameOwner(info, o.info) || links(info) > 1 {
+		return errChanged
+	}
+	return nil
+}
+
+func (o *original) sameContent() (bool, error) {
+	now, err := readAll(o.f, o.info.Size())
+	return bytes.Equal(now, o.data), err
+}
+
+// late waits until nobody has the replaced file open for writing, as long as the
+// context allows, and returns what was done to it since it was read. What cannot be
+// read was not finished, and so was promised to nobody.
+func (o *original) late(ctx context.Context) []edit {
+	if !o.exists() {
+		return nil
+	}
+	if o.hold(ctx, "", shared) != nil {
+		return nil // still at it: the window that the package comment tells of
+	}
+	defer o.letGo()
+	now, err := readAll(o.f, o.info.Size())
+	if err != nil || bytes.Equal(now, o.data) {
+		return nil
+	}
+	f, _, err := open("", now)
+	if err != nil {
+		return nil
+	}
+	records, damage := f.Records()
+	if damage != nil {
+		return nil
+	}
+	return diff(o.records, newRecordList(records))
+}

@@ -1,0 +1,35 @@
+package sasldb
+
+import (
+	"bytes"
+
+	"github.com/saslkit/saslkit/verifier"
+)
+
+// secretsFrom returns the secrets that properties are, as copies. Properties that
+// are none, or not of the form, are left out.
+func secretsFrom(values map[string][]byte, account verifier.Account) (secrets []verifier.Secret) {
+	for _, p := range properties {
+		value, ok := values[p.name]
+		if !ok {
+			continue
+		}
+		if s, ok := p.decode(value); ok {
+			secrets = append(secrets, verifier.Secret{Kind: p.kind, Value: bytes.Clone(s), Account: account})
+		}
+	}
+	return secrets
+}
+
+// propertiesFor is the reverse. The error names a kind that cannot be kept.
+func propertiesFor(secrets []verifier.Secret) (map[string][]byte, error) {
+	values := map[string][]byte{}
+	for _, s := range secrets {
+		name, value, err := recordOf(s)
+		if err != nil {
+			return nil, err
+		}
+		values[name] = bytes.Clone(value)
+	}
+	return values, nil
+}

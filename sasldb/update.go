@@ -1,0 +1,138 @@
+package sasldb
+
+import (
+	"bytes"
+	"context"
+	"maps"
+	"strings"
+
+	"github.com/saslkit/saslkit/verifier"
+)
+
+// Update changes what the file at path holds of one user, as
+// verifier.SecretStore.Update has it, in one commit. See Tx.Update for what becomes
+// of the user's records, and Edit for the errors.
+func Update(ctx context.Context, path string, o WriteOptions, r verifier.Request, change func(verifier.Entry) (verifier.Entry, error)) error {
+	return Edit(ctx, path, o, func(tx *Tx) error { return tx.Update(r, change) })
+}
+
+// Update changes what is held of one user. All kinds of secret are replaced
+// together: if change returns other secrets than it was given, whatever else could
+// let the user in with an old password goes, also what this package knows no kind
+// for (an SRP verifier, the salted hash of Cyrus SASL 1.5). Properties that are no
+// secrets stay as long as the user exists.
+//
+// The secrets of a disabled user are kept under names that Cyrus SASL does not
+// read.
+func (tx *Tx) Update(r verifier.Request, change func(verifier.Entry) (verifier.Entry, error)) error {
+	before := holdingOf(tx.User(r.User, r.Realm))
+	account := verifier.Account{User: r.User, Realm: r.Realm}
+	after, err := change(before.entry(account))
+	if err != nil {
+		return err
+	}
+	if !after.Exists {
+		tx.DeleteUser(r.User, r.Realm)
+		return nil
+	}
+	secrets := before.secrets
+	if !sameSecrets(after.Secrets, before.entry(account).Secrets) {
+		if secrets, err = propertiesFor(after.Secrets); err != nil {
+			return err
+		}
+	}
+	return tx.replaceSecrets(r, before, holding{disabled: after.Disabled, secrets: secrets})
+}
+
+// replaceSecrets exchanges the secrets of a user, or their names.
+func (tx *Tx) replaceSecrets(r verifier.Request, before, after holding) error {
+	// Everything is checked before anything is changed.
+	var records []Record
+	for name, value := range after.stored() {
+		record := Record{Authid: r.User, Realm: r.Realm, Property: name, Value: value}
+		if err := record.check(); err != nil {
+			return err
+		}
+		records = append(records, record)
+	}
+	for name := range before.names {
+		tx.Delete(r.User, r.Realm, name)
+	}
+	for _, record := range records {
+		if err := tx.Set(record); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A holding is what a user has by way of secrets, whatever the names they are kept
+// under.
+type holding struct {
+	exists   bool
+	disabled bool
+	secrets  map[string][]byte   // by property
+	names    map[string]struct{} // under which they were found
+}
+
+// holdingOf sorts the records of one user. A secret that Cyrus SASL has given to a
+// disabled user is newer than the one of the same property that was put aside.
+func holdingOf(records []Record) holding {
+	h := holding{exists: len(records) > 0, secrets: map[string][]byte{}, names: map[string]struct{}{}}
+	for _, r := range records {
+		property, aside := cutDisabled(r.Property)
+		if !aside && !isSecret(property) {
+			continue
+		}
+		h.names[r.Property] = struct{}{}
+		h.disabled = h.disabled || aside
+		if _, newer := h.secrets[property]; property != "" && !(aside && newer) {
+			h.secrets[property] = r.Value
+		}
+	}
+	return h
+}
+
+// entry shows the holding to a caller, who may change it as he likes.
+func (h holding) entry(account verifier.Account) verifier.Entry {
+	return verifier.Entry{Exists: h.exists, Disabled: h.disabled, Secrets: secretsFrom(h.secrets, account)}
+}
+
+// stored gives the properties the names under which they are kept. Of a disabled
+// user without secrets an empty property remains, to tell.
+func (h holding) stored() map[string][]byte {
+	if !h.disabled {
+		return h.secrets
+	}
+	aside := map[string][]byte{}
+	for name, value := range h.secrets {
+		aside[disabledPrefix+name] = value
+	}
+	if len(aside) == 0 {
+		aside[disabledPrefix] = nil
+	}
+	return aside
+}
+
+// isSecret reports whether a property can let its user in, with this package or
+// with Cyrus SASL.
+func isSecret(property string) bool {
+	switch property {
+	case PropertyPassword, "authPassword":
+		return true
+	}
+	return strings.HasPrefix(property, "cmusaslsecret")
+}
+
+// sameSecrets reports whether two lists hold the same, in any order.
+func sameSecrets(a, b []verifier.Secret) bool {
+	return len(a) == len(b) && maps.EqualFunc(byKind(a), byKind(b), bytes.Equal)
+}
+
+func byKind(secrets []verifier.Secret) map[verifier.Kind][]byte {
+	m := make(map[verifier.Kind][]byte, len(secrets))
+	for _, s := range secrets {
+		m[s.Kind] = s.Value
+	}
+	return m
+}

@@ -22,18 +22,13 @@ type change func(base recordList) ([]edit, error)
 // commit changes the file at path by replacing it. The order of the steps is that
 // of the package comment.
 func commit(ctx context.Context, path string, o WriteOptions, decide change) error {
-	wait := o.Wait
-	if wait == 0 {
-		wait = defaultWait
-	}
-	ctx, cancel := context.WithTimeout(ctx, wait)
+	ctx, cancel := o.bounded(ctx)
 	defer cancel()
 	t, err := openTarget(ctx, path)
 	if err != nil {
 		return err
 	}
 	defer t.close()
-	t.sweep()
 	c := committer{target: t, WriteOptions: o}
 	old, next, err := c.replace(ctx, func(now recordList) (recordList, error) {
 		edits, err := decide(now)
@@ -43,11 +38,25 @@ func commit(ctx context.Context, path string, o WriteOptions, decide change) err
 		return err
 	}
 	defer old.close()
-	if err := t.sync(); err != nil {
-		return fmt.Errorf("sasldb: %s: %w: %w", path, ErrInPlace, err)
+	return c.conclude(old, next, decide)
+}
+
+// bounded ends the context when the wait is over.
+func (o WriteOptions) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	if o.Wait == 0 {
+		o.Wait = defaultWait
 	}
-	if err := c.mergeLate(old, next, decide); err != nil {
-		return fmt.Errorf("sasldb: %s: %w: %w", path, ErrInPlace, err)
+	return context.WithTimeout(ctx, o.Wait)
+}
+
+// conclude does what is left once the new file has the name of the old one.
+func (c *committer) conclude(old *original, next recordList, decide change) error {
+	err := c.sync()
+	if err == nil {
+		err = c.mergeLate(old, next, decide)
+	}
+	if err != nil {
+		return fmt.Errorf("sasldb: %s: %w: %w", c.path, ErrInPlace, err)
 	}
 	return nil
 }
@@ -56,6 +65,7 @@ func commit(ctx context.Context, path string, o WriteOptions, decide change) err
 type committer struct {
 	*target
 	WriteOptions
+	convert bool // the new file has WriteOptions.Format, whatever the old one has
 }
 
 // errChanged: another program was quicker; read again.
@@ -115,10 +125,9 @@ func (c *committer) put(ctx context.Context, old *original, next recordList) err
 // encode builds the new file in memory, in the layout of the old one, and reads it
 // back from there.
 func (c *committer) encode(old *original, next recordList) ([]byte, error) {
-	build := formats[c.Format].build
-	format := c.Format
-	if old.file != nil {
-		build, format = old.file.Rewrite, old.format
+	format, build := c.Format, formats[c.Format].build
+	if old.file != nil && !c.convert {
+		format, build = old.format, old.file.Rewrite
 	}
 	data, err := build(next)
 	if err != nil {

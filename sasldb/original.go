@@ -25,6 +25,8 @@ type original struct {
 	leased  bool // now
 	locked  bool // now
 	sure    bool // nobody was writing when data was read
+	// discarded: nothing of it goes into the new file, whatever is done to it.
+	discarded bool
 }
 
 var (
@@ -55,7 +57,10 @@ func (c *committer) read(ctx context.Context) (*original, error) {
 		return nil, fmt.Errorf("sasldb: %s: %w%s", c.path, err, cure(err))
 	}
 	o := &original{f: f}
-	if err := o.load(ctx, c); err != nil {
+	if err = o.load(ctx, c.path); err == nil {
+		err = mayReplace(o.info, c.path)
+	}
+	if err != nil {
 		o.close()
 		return nil, err
 	}
@@ -65,9 +70,14 @@ func (c *committer) read(ctx context.Context) (*original, error) {
 // tornPauses: without a lease a file that is being written to looks damaged.
 const tornPauses = 10 * time.Millisecond
 
-func (o *original) load(ctx context.Context, c *committer) error {
+// load reads and parses the file. What looks damaged while somebody may be writing
+// is read again.
+func (o *original) load(ctx context.Context, path string) error {
 	for {
-		err := o.loadOnce(ctx, c)
+		err := o.readHeld(ctx, path)
+		if err == nil {
+			err = o.parse(path)
+		}
 		if !errors.Is(err, ErrDamaged) || o.sure {
 			return err
 		}
@@ -82,21 +92,17 @@ func (o *original) load(ctx context.Context, c *committer) error {
 	}
 }
 
-func (o *original) loadOnce(ctx context.Context, c *committer) error {
-	if err := o.readHeld(ctx, c.path); err != nil {
-		return err
-	}
+func (o *original) parse(path string) (err error) {
+	o.file, o.records = nil, nil
 	if len(o.data) == 0 {
-		o.records = nil // as libdb has it: a database to be
-		return nil
+		return nil // as libdb has it: a database to be
 	}
-	var err error
-	if o.file, o.format, err = open(c.path, o.data); err != nil {
+	if o.file, o.format, err = open(path, o.data); err != nil {
 		return err
 	}
 	records, damage := o.file.Records()
 	if damage != nil {
-		all := damages(c.path, damage)
+		all := damages(path, damage)
 		return fmt.Errorf("%w (a damaged file is not changed: export what is sound and import it into a new one)", all[0])
 	}
 	o.records = newRecordList(records)
@@ -113,7 +119,7 @@ func (o *original) readHeld(ctx context.Context, path string) (err error) {
 	if o.info, err = o.f.Stat(); err != nil {
 		return err
 	}
-	if err := mayReplace(o.info, path); err != nil {
+	if err := mayRead(o.info, path); err != nil {
 		return err
 	}
 	if o.data, err = readAll(o.f, o.info.Size()); err != nil {
@@ -124,11 +130,17 @@ func (o *original) readHeld(ctx context.Context, path string) (err error) {
 
 // mayReplace refuses what a new file cannot take the place of.
 func mayReplace(info fs.FileInfo, path string) error {
+	if n := links(info); n > 1 {
+		return fmt.Errorf("sasldb: %s: %w: it has %d hard links, and the others would keep the old content (make them symbolic links, or copies that are renewed)", path, ErrNotWritable, n)
+	}
+	return nil
+}
+
+// mayRead refuses what cannot be a database.
+func mayRead(info fs.FileInfo, path string) error {
 	switch {
 	case !info.Mode().IsRegular():
 		return fmt.Errorf("sasldb: %s: %w", path, ErrNoFile)
-	case links(info) > 1:
-		return fmt.Errorf("sasldb: %s: %w: it has %d hard links, and the others would keep the old content (make the copies symbolic links, or copies that are renewed)", path, ErrNotWritable, links(info))
 	case info.Size() > MaxFile:
 		return fmt.Errorf("sasldb: %s has %d bytes, more than %d are not read: %w", path, info.Size(), int64(MaxFile), ErrFormat)
 	}
@@ -244,7 +256,7 @@ func (o *original) sameContent() (bool, error) {
 // context allows, and returns what was done to it since it was read. What cannot be
 // read was not finished, and so was promised to nobody.
 func (o *original) late(ctx context.Context) []edit {
-	if !o.exists() {
+	if !o.exists() || o.discarded {
 		return nil
 	}
 	if o.hold(ctx, "", shared) != nil {

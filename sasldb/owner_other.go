@@ -9,7 +9,10 @@ import (
 
 // Without flock files are not changed on this system; see tryLock.
 
-const openSafely = 0
+const (
+	openSafely   = 0
+	openNoFollow = 0
+)
 
 func copyOwner(*os.File, fs.FileInfo) error { return nil }
 

@@ -9,7 +9,10 @@ import (
 )
 
 // openSafely: a link is not followed, and a FIFO does not hold us up.
-const openSafely = syscall.O_NOFOLLOW | syscall.O_NONBLOCK
+const (
+	openSafely   = syscall.O_NOFOLLOW | syscall.O_NONBLOCK
+	openNoFollow = syscall.O_NOFOLLOW
+)
 
 // copyOwner gives f the owner and group that info tells of.
 func copyOwner(f *os.File, info fs.FileInfo) error {

@@ -44,6 +44,7 @@ func openTarget(ctx context.Context, path string) (*target, error) {
 			same := t.sameAs(again)
 			again.dir.Close()
 			if same {
+				t.sweep()
 				return t, nil
 			}
 		}

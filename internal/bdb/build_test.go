@@ -262,3 +262,19 @@ func TestCompareKeys(t *testing.T) {
 		}
 	}
 }
+
+// TestRewriteLongKeys: a key longer than a quarter of a page stays, and no new one
+// comes.
+func TestRewriteLongKeys(t *testing.T) {
+	t.Parallel()
+	long := func(c byte) dbm.Record {
+		return dbm.Record{Key: bytes.Repeat([]byte{c}, 1025), Value: []byte("1")}
+	}
+	f := mustOpen(t, mustBuild(t, []dbm.Record{long('a')}, Options{LongKeys: KeepLongKeys}))
+	if _, err := f.Rewrite([]dbm.Record{{Key: []byte("b"), Value: []byte("2")}, long('a')}); err != nil {
+		t.Errorf("a long key of the file: %v", err)
+	}
+	if _, err := f.Rewrite([]dbm.Record{long('a'), long('b')}); err == nil {
+		t.Error("a new long key is taken")
+	}
+}

@@ -105,8 +105,9 @@ func (f *File) Info() Info {
 	}
 }
 
-// Rewrite implements dbm.File. The fill factor of the old file is not kept. Files
-// that may hold several values for a key, of which only the first would be left,
+// Rewrite implements dbm.File. The fill factor of the old file is not kept. A key
+// longer than a quarter of a page is taken only if this file has it already, for
+// libdb's own lookup of long keys is faulty, see compareKeys. Files that may hold several values for a key, of which only the first would be left,
 // or made with a foreign hash function, are refused.
 func (f *File) Rewrite(records []dbm.Record) ([]byte, error) {
 	info := f.Info()
@@ -116,5 +117,22 @@ func (f *File) Rewrite(records []dbm.Record) ([]byte, error) {
 	case info.ForeignHash:
 		return nil, refused("the file was made with an unknown hash function and is not written (convert it)")
 	}
+	if !f.hasLongKeys(records) {
+		return Build(records, Options{Layout: info.Layout})
+	}
 	return Build(records, Options{Layout: info.Layout, LongKeys: KeepLongKeys})
+}
+
+// hasLongKeys reports whether there are long keys among records, and this file has
+// all of them.
+func (f *File) hasLongKeys(records []dbm.Record) bool {
+	long := map[string]bool{}
+	for _, r := range records {
+		if len(r.Key) > int(f.pageSize)/4 {
+			long[string(r.Key)] = true
+		}
+	}
+	n := len(long)
+	fault := f.Scan(func(key, _ []byte) { delete(long, string(key)) })
+	return n > 0 && len(long) == 0 && fault == nil
 }

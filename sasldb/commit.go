@@ -160,9 +160,7 @@ func validate(path string, format Format, data []byte, want recordList) error {
 	return nil
 }
 
-// fill writes the temporary file, gives it what the old one had of owner, mode and
-// attributes, in that order so that it is never open to more people than the old
-// one, and makes it durable.
+// fill writes the temporary file, reads it back and makes it durable.
 func (c *committer) fill(f *os.File, old *original, data []byte) error {
 	if _, err := f.Write(data); err != nil {
 		return c.trouble(err)
@@ -171,7 +169,7 @@ func (c *committer) fill(f *os.File, old *original, data []byte) error {
 		return c.trouble(err)
 	}
 	if err := c.dress(f, old); err != nil {
-		return fmt.Errorf("sasldb: %s: %w: the new file cannot be given the owner and rights of the old: %w (run as the owner or as root)", c.path, ErrNotWritable, err)
+		return err
 	}
 	if err := f.Sync(); err != nil { // the pages may be gone: never tried again
 		return c.trouble(err)
@@ -179,6 +177,8 @@ func (c *committer) fill(f *os.File, old *original, data []byte) error {
 	return nil
 }
 
+// dress gives the temporary file owner, mode and attributes, in that order: it is
+// never open to more people than the old one.
 func (c *committer) dress(f *os.File, old *original) error {
 	if !old.exists() {
 		mode := c.Mode
@@ -187,13 +187,17 @@ func (c *committer) dress(f *os.File, old *original) error {
 		}
 		return f.Chmod(mode.Perm())
 	}
-	if err := copyOwner(f, old.info); err != nil {
-		return err
+	err := copyOwner(f, old.info)
+	if err == nil {
+		err = f.Chmod(old.info.Mode().Perm())
 	}
-	if err := f.Chmod(old.info.Mode().Perm()); err != nil {
-		return err
+	if err == nil {
+		err = copyAttributes(f, old.f)
 	}
-	return copyAttributes(f, old.f)
+	if err != nil {
+		return fmt.Errorf("sasldb: %s: %w: the new file cannot be given the owner and rights of the old: %w (run as the owner or as root)", c.path, ErrNotWritable, err)
+	}
+	return nil
 }
 
 // swap makes sure that the old file is still what was read, keeps others from

@@ -1,12 +1,10 @@
 package bdb
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math"
 	"math/bits"
-	"slices"
 
 	"github.com/saslkit/saslkit/internal/dbm"
 )
@@ -52,25 +50,28 @@ func (l Layout) withDefaults() (Layout, error) {
 //
 // It refuses two records with one key, and long keys as Options say. A value may
 // be of any length below 4 GiB. Nothing is in the file but what the records hold:
-// free space is zero.
+// free space is zero. Beside the file it takes some 10 bytes of memory for each
+// record.
 func Build(records []dbm.Record, o Options) ([]byte, error) {
 	layout, err := o.Layout.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	b := &builder{Layout: layout, order: binary.ByteOrder(binary.LittleEndian)}
+	b := &builder{Layout: layout, order: binary.ByteOrder(binary.LittleEndian), records: records}
 	if layout.BigEndian {
 		b.order = binary.BigEndian
 	}
-	pairs, err := b.sortedPairs(records, o.LongKeys)
-	if err != nil {
+	if err := b.checkRecords(o.LongKeys); err != nil {
 		return nil, err
 	}
-	b.buckets = b.spread(pairs)
-	if err := b.allocate(pairs); err != nil {
+	b.chooseBuckets()
+	if err := b.sortRecords(); err != nil {
 		return nil, err
 	}
-	b.write(uint32(len(pairs)))
+	if err := b.allocate(b.spread()); err != nil {
+		return nil, err
+	}
+	b.write()
 	return b.file, nil
 }
 
@@ -79,40 +80,18 @@ func Build(records []dbm.Record, o Options) ([]byte, error) {
 type builder struct {
 	Layout
 	order   binary.ByteOrder
-	buckets []bucket
-	file    []byte
-	next    uint32 // the first page not taken yet
-}
+	records []dbm.Record
+	hashes  []uint32 // of the records' keys
 
-// A bucket is the pages of a chain, one at least.
-type bucket []*leaf
+	// The records by number, one group after the other. A group is a bucket of
+	// the smaller table that is considered, and two of the larger.
+	sorted  []uint32
+	groups  []uint32 // where each begins in sorted, and at last where all end
+	buckets uint32   // a power of two, as many as there are groups or twice that
 
-// A leaf is a hash page to be. On-page and off-page keys never share one.
-type leaf struct {
-	pairs   []pair
-	room    int // bytes left for items and their offsets
-	offKeys bool
-}
-
-// A pair is a record with what its place depends on.
-type pair struct {
-	dbm.Record
-	hash             uint32
-	offKey, offValue bool
-}
-
-func (p *pair) pageKey() pageKey { return pageKey{p.Key, p.offKey} }
-
-// size returns the bytes that the pair takes on its page, offsets included.
-func (p *pair) size() int {
-	return itemSize(p.Key, p.offKey) + itemSize(p.Value, p.offValue) + 4
-}
-
-func itemSize(content []byte, offPage bool) int {
-	if offPage {
-		return offPageSize
-	}
-	return 1 + len(content)
+	chain []leaf // of one bucket, used again for the next
+	file  []byte
+	next  uint32 // the first page not taken yet
 }
 
 // headerSize returns the bytes of a page header, room what it leaves on a page.
@@ -123,103 +102,47 @@ func (b *builder) headerSize() int {
 
 func (b *builder) room() int { return int(b.PageSize) - b.headerSize() }
 
-// sortedPairs returns the records in the order of their keys, so that the order in
-// which they were given does not show in the file.
-func (b *builder) sortedPairs(records []dbm.Record, long LongKeys) ([]pair, error) {
-	if uint64(len(records)) > maxPairs {
-		return nil, fmt.Errorf("bdb: build: %d records, the format ends at %d", len(records), uint32(maxPairs))
+// offPage reports whether a key or value is too long for a hash page.
+func (b *builder) offPage(content []byte) bool { return len(content) > int(b.PageSize)/4 }
+
+// itemSize returns the bytes that a key or value takes on a hash page.
+func (b *builder) itemSize(content []byte) int {
+	if b.offPage(content) {
+		return offPageSize
 	}
-	limit := int(b.PageSize) / 4
-	pairs := make([]pair, len(records))
-	for i, r := range records {
-		if len(r.Key) > limit && long == RefuseLongKeys {
-			return nil, fmt.Errorf("bdb: build: key of %d bytes, the limit with pages of %d bytes is %d", len(r.Key), b.PageSize, limit)
+	return 1 + len(content)
+}
+
+// pairSize adds the offsets of key and value.
+func (b *builder) pairSize(r *dbm.Record) int { return b.itemSize(r.Key) + b.itemSize(r.Value) + 4 }
+
+// checkRecords refuses what the format does not hold, or must not, and hashes keys.
+func (b *builder) checkRecords(long LongKeys) error {
+	if uint64(len(b.records)) > maxPairs {
+		return fmt.Errorf("bdb: build: %d records, the format ends at %d", len(b.records), uint32(maxPairs))
+	}
+	b.hashes = make([]uint32, len(b.records))
+	for i := range b.records {
+		r := &b.records[i]
+		if long == RefuseLongKeys && b.offPage(r.Key) {
+			return fmt.Errorf("bdb: build: key of %d bytes, the limit with pages of %d bytes is %d", len(r.Key), b.PageSize, b.PageSize/4)
 		}
 		if uint64(len(r.Key)) > math.MaxUint32 || uint64(len(r.Value)) > math.MaxUint32 {
-			return nil, fmt.Errorf("bdb: build: key of %d bytes, value of %d bytes: too long", len(r.Key), len(r.Value))
+			return fmt.Errorf("bdb: build: key of %d bytes, value of %d bytes: too long", len(r.Key), len(r.Value))
 		}
-		pairs[i] = pair{r, hashKey(r.Key), len(r.Key) > limit, len(r.Value) > limit}
+		b.hashes[i] = hashKey(r.Key)
 	}
-	slices.SortFunc(pairs, func(a, b pair) int { return bytes.Compare(a.Key, b.Key) })
-	for i := 1; i < len(pairs); i++ {
-		if bytes.Equal(pairs[i-1].Key, pairs[i].Key) {
-			return nil, fmt.Errorf("bdb: build: two records with one key of %d bytes", len(pairs[i].Key))
-		}
-	}
-	return pairs, nil
-}
-
-// spread distributes the pairs over buckets. Their number is a power of two, for
-// libdb gives a doubling of the table all its pages at once. With the least number
-// that could hold everything on first pages these are half to all full; with half
-// that number there are chains, and often fewer pages. The smaller file wins.
-func (b *builder) spread(pairs []pair) []bucket {
-	var need uint64
-	for i := range pairs {
-		need += uint64(pairs[i].size())
-	}
-	more := max(2, uint64(1)<<bits.Len64(need/uint64(b.room())))
-	many := b.fill(pairs, more)
-	if more == 2 {
-		return many
-	}
-	if few := b.fill(pairs, more/2); countLeaves(few) < countLeaves(many) {
-		return few
-	}
-	return many
-}
-
-// fill puts every pair on the first page of its bucket that has room for it.
-func (b *builder) fill(pairs []pair, n uint64) []bucket {
-	buckets := make([]bucket, n)
-	for i := range buckets {
-		buckets[i] = bucket{{room: b.room()}}
-	}
-	for _, p := range pairs {
-		home := &buckets[uint64(p.hash)&(n-1)]
-		i := slices.IndexFunc(*home, func(l *leaf) bool { return l.takes(&p) })
-		if i < 0 {
-			i = len(*home)
-			*home = append(*home, &leaf{room: b.room()})
-		}
-		(*home)[i].add(p)
-	}
-	return buckets
-}
-
-func (l *leaf) takes(p *pair) bool {
-	return l.room >= p.size() && (len(l.pairs) == 0 || l.offKeys == p.offKey)
-}
-
-func (l *leaf) add(p pair) {
-	l.pairs = append(l.pairs, p)
-	l.room -= p.size()
-	l.offKeys = p.offKey
-}
-
-func countLeaves(buckets []bucket) (n uint64) {
-	for _, b := range buckets {
-		n += uint64(len(b))
-	}
-	return n
-}
-
-// allocate makes the file, zero, after counting its pages.
-func (b *builder) allocate(pairs []pair) error {
-	pages := 1 + countLeaves(b.buckets)
-	room := uint64(b.room())
-	for i := range pairs {
-		if p := &pairs[i]; p.offKey {
-			pages += (uint64(len(p.Key)) + room - 1) / room
-		}
-		if p := &pairs[i]; p.offValue {
-			pages += (uint64(len(p.Value)) + room - 1) / room
-		}
-	}
-	if pages > math.MaxUint32 || pages > math.MaxInt/uint64(b.PageSize) {
-		return fmt.Errorf("bdb: build: a file of %d pages is too large", pages)
-	}
-	b.file = make([]byte, pages*uint64(b.PageSize))
-	b.next = 1 + uint32(len(b.buckets))
 	return nil
+}
+
+// chooseBuckets sets the number of buckets to the least that could hold everything
+// on first pages, and prepares groups for half of that. It is a power of two, for
+// libdb gives a doubling of the table all its pages at once.
+func (b *builder) chooseBuckets() {
+	var need uint64
+	for i := range b.records {
+		need += uint64(b.pairSize(&b.records[i]))
+	}
+	b.buckets = uint32(min(max(2, uint64(1)<<bits.Len64(need/uint64(b.room()))), maxBuckets))
+	b.groups = make([]uint32, b.buckets/2+1)
 }

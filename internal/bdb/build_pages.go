@@ -1,13 +1,11 @@
 package bdb
 
-import "slices"
-
 // write fills the allocated pages, the metadata last.
-func (b *builder) write(pairs uint32) {
-	for i, leaves := range b.buckets {
-		b.writeBucket(1+uint32(i), leaves)
+func (b *builder) write() {
+	for bucket := range b.buckets {
+		b.writeChain(1+bucket, b.fill(bucket))
 	}
-	b.writeMeta(pairs)
+	b.writeMeta()
 }
 
 // take returns the number of a page behind those of the buckets.
@@ -22,8 +20,8 @@ func (b *builder) page(n uint32) []byte {
 }
 
 // writeMeta writes page 0. All doublings have their pages in a row from page 1.
-func (b *builder) writeMeta(pairs uint32) {
-	n := uint32(len(b.buckets))
+func (b *builder) writeMeta() {
+	n := b.buckets
 	m := meta{
 		version:     b.Version,
 		pageSize:    b.PageSize,
@@ -32,7 +30,7 @@ func (b *builder) writeMeta(pairs uint32) {
 		maxBucket:   n - 1,
 		highMask:    n - 1,
 		lowMask:     (n - 1) >> 1,
-		pairs:       pairs,
+		pairs:       uint32(len(b.records)),
 		probe:       hashKey(probeKey),
 		order:       b.order,
 	}
@@ -46,15 +44,15 @@ func (b *builder) writeMeta(pairs uint32) {
 	}
 }
 
-// writeBucket writes the chain of a bucket, the first page being first.
-func (b *builder) writeBucket(first uint32, leaves bucket) {
+// writeChain writes the pages of a bucket, the first to page n.
+func (b *builder) writeChain(n uint32, chain []leaf) {
 	var prev uint32
-	for n := first; len(leaves) > 0; leaves = leaves[1:] {
+	for i := range chain {
 		var next uint32
-		if len(leaves) > 1 {
+		if i+1 < len(chain) {
 			next = b.take()
 		}
-		b.writeLeaf(leaves[0], header{number: n, prev: prev, next: next})
+		b.writeLeaf(chain[i].records, header{number: n, prev: prev, next: next})
 		prev, n = n, next
 	}
 }
@@ -83,19 +81,18 @@ func (b *builder) seal(h header) {
 
 // writeLeaf writes a hash page: the table of offsets upwards from the header, the
 // items downwards from the end.
-func (b *builder) writeLeaf(l *leaf, h header) {
-	slices.SortFunc(l.pairs, func(x, y pair) int { return compareKeys(x.pageKey(), y.pageKey()) })
+func (b *builder) writeLeaf(records []uint32, h header) {
 	page := b.page(h.number)
 	h.low = len(page)
-	put := func(content []byte, offPage bool) {
-		h.low -= itemSize(content, offPage)
-		b.writeItem(page[h.low:], content, offPage)
+	put := func(content []byte) {
+		h.low -= b.itemSize(content)
+		b.writeItem(page[h.low:], content)
 		b.order.PutUint16(page[b.headerSize()+2*h.entries:], uint16(h.low))
 		h.entries++
 	}
-	for _, p := range l.pairs {
-		put(p.Key, p.offKey)
-		put(p.Value, p.offValue)
+	for _, i := range records {
+		put(b.records[i].Key)
+		put(b.records[i].Value)
 	}
 	h.typ = typeSorted
 	if b.Version < 9 {
@@ -106,8 +103,8 @@ func (b *builder) writeLeaf(l *leaf, h header) {
 
 // writeItem writes an item, and its overflow pages if it has any, at the start of
 // space.
-func (b *builder) writeItem(space, content []byte, offPage bool) {
-	if !offPage {
+func (b *builder) writeItem(space, content []byte) {
+	if !b.offPage(content) {
 		space[0] = itemData
 		copy(space[1:], content)
 		return

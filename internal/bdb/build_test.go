@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -204,6 +205,30 @@ func TestBuildDensity(t *testing.T) {
 		if perUser > 120 {
 			t.Errorf("%d users take %.0f bytes each", n, perUser)
 		}
+	}
+}
+
+// TestBuildCollisions builds one long chain out of keys that all hash to 0: both
+// parts lead from 0 back to 0.
+func TestBuildCollisions(t *testing.T) {
+	records := make([]dbm.Record, 1<<12)
+	for i := range records {
+		var key []byte
+		for bit := range 12 {
+			key = append(key, []string{"alaaxzm", "b8djodk"}[i>>bit&1]...)
+		}
+		if hashKey(key) != 0 {
+			t.Fatalf("%q hashes to %d", key, hashKey(key))
+		}
+		records[i] = dbm.Record{Key: key, Value: []byte{byte(i), byte(i >> 8)}}
+	}
+	f := mustOpen(t, mustBuild(t, records, Options{Layout: Layout{PageSize: 512}}))
+	got, faults := f.Records()
+	if want := asMap(t, records); !maps.Equal(asMap(t, got), want) || faults != nil {
+		t.Errorf("got %d records, want %d, or they differ; %v", len(got), len(want), faults)
+	}
+	if faults, warnings := f.Verify(); faults != nil || warnings != nil {
+		t.Error(faults, warnings)
 	}
 }
 

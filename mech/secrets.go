@@ -1,0 +1,109 @@
+package mech
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/saslkit/saslkit/internal/saslprep"
+	"github.com/saslkit/saslkit/verifier"
+)
+
+const (
+	// newIterations is the count of new SCRAM records: what Cyrus's own clients
+	// take (at most 65,536), RFC 7677 asks for (at least 4,096) and a client
+	// computes in a few milliseconds.
+	newIterations = 10_000
+	newSaltSize   = 16 // bytes
+)
+
+// SCRAMKinds returns the kinds of secret that the SCRAM mechanisms use, one for
+// each hash.
+func SCRAMKinds() []verifier.Kind { return slices.Sorted(maps.Keys(scramHashes)) }
+
+// Errors of Secrets. That SASLprep refuses the password is an error that says
+// where and why.
+var (
+	// ErrEmptyPassword: nothing is left of the password once it is prepared.
+	ErrEmptyPassword = errors.New("mech: password is empty")
+	// ErrLongPassword: the password has more bytes than a server can take.
+	ErrLongPassword = fmt.Errorf("mech: password has more than %d bytes", maxPasswordLimit)
+	// ErrNoKinds: no secret of the kinds can be made from a password.
+	ErrNoKinds = errors.New("mech: no secret of these kinds can be made from a password")
+)
+
+// Secrets makes the secrets of a user from a new password, one of each kind, for
+// the Entry that verifier.SecretStore.Update stores:
+//
+//	e.Exists = true
+//	e.Secrets, err = mech.Secrets(user, realm, password, kinds...)
+//
+// They replace all that the user had, so that no old password stays alive under
+// another kind. Kinds that cannot be made from a password are left out for the
+// same reason.
+//
+// The password is prepared with SASLprep as one to be stored (RFC 4013 with RFC
+// 3454 section 7). User and realm are prepared already. Each call makes new salts
+// and seeds; it takes some ten milliseconds for each SCRAM kind.
+func Secrets(user, realm, password string, kinds ...verifier.Kind) ([]verifier.Secret, error) {
+	password, err := newPassword(password)
+	if err != nil {
+		return nil, err
+	}
+	var secrets []verifier.Secret
+	for _, kind := range kinds {
+		if slices.ContainsFunc(secrets, func(s verifier.Secret) bool { return s.Kind == kind }) {
+			continue
+		}
+		value, err := newSecret(kind, user, realm, password)
+		if err != nil {
+			return nil, err
+		}
+		if value != nil {
+			secrets = append(secrets, verifier.Secret{Kind: kind, Value: value, Account: verifier.Account{User: user, Realm: realm}})
+		}
+	}
+	if secrets == nil {
+		return nil, ErrNoKinds
+	}
+	return secrets, nil
+}
+
+// newPassword checks and prepares a password that is to be stored.
+func newPassword(password string) (string, error) {
+	if len(password) > maxPasswordLimit {
+		return "", ErrLongPassword
+	}
+	prepared, err := saslprep.Stored(password)
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("mech: password: %w", err)
+	case prepared == "":
+		return "", ErrEmptyPassword
+	case len(prepared) > maxPasswordLimit: // preparing can make it longer
+		return "", ErrLongPassword
+	}
+	return prepared, nil
+}
+
+// newSecret returns nil for a kind that cannot be made.
+func newSecret(kind verifier.Kind, user, realm, password string) ([]byte, error) {
+	switch kind {
+	case verifier.KindPassword:
+		return []byte(password), nil
+	case verifier.KindCRAMMD5:
+		return CRAMMD5Secret(password), nil
+	case verifier.KindDIGESTMD5:
+		return DIGESTMD5Secret(user, realm, password), nil
+	case verifier.KindOTP:
+		return OTPSecret(password), nil
+	}
+	if !slices.Contains(SCRAMKinds(), kind) {
+		return nil, nil
+	}
+	salt := make([]byte, newSaltSize)
+	rand.Read(salt)
+	return SCRAMSecret(kind, password, salt, newIterations)
+}

@@ -81,7 +81,7 @@ func TestSCRAMSecretOfRFCs(t *testing.T) {
 			"n=user,r=rOprNGfwEbeRWgbNEkqO," +
 				"r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096," +
 				"c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0",
-			"dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=", "6rriTRBi23WpRtR/wtup+mMhUZUn/dB5nLTJRsjl95G4=",
+			"dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=", "6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=",
 		},
 	} {
 		s, err := newSCRAMSecret(c.kind, "pencil", decoded(t, c.salt), 4096)

@@ -34,7 +34,9 @@ type SecretSource interface {
 	// to. The caller owns the result.
 	//
 	// It returns an error matching ErrNoUser when the user does not exist and
-	// ErrNoSecret when none of the kinds is held. For a disabled or expired
+	// ErrNoSecret when none of the kinds is held. Where a user's password is held
+	// too, a store that others write to may keep SCRAM keys back, for it cannot
+	// know whether they are those of the password. For a disabled or expired
 	// account it returns the secret together with ErrDisabled or ErrExpired,
 	// so that the mechanism can check the proof first: a stranger must not
 	// learn which accounts are locked.

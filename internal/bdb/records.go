@@ -29,7 +29,9 @@ type collector struct {
 	*walk
 	found  []dbm.Record
 	places []place        // of what was found, index by index
+	ends   []int          // where in found each bucket ends
 	owner  map[uint32]int // overflow page to the index of what claimed it
+	order  []int          // of findTwinsIn, used again
 }
 
 // A place is where a record was found, and what was found out about it.
@@ -50,11 +52,28 @@ func (c *collector) collect() {
 	if c.cut != nil {
 		c.faults.Add(c.cut)
 	}
+	n := c.countPairs()
+	c.found, c.places = make([]dbm.Record, 0, n), make([]place, 0, n)
 	for _, r := range c.bucketRuns() {
 		c.collectRun(r)
 	}
 	c.findStranded()
 	c.findTwins()
+}
+
+// minPair is what a pair takes on its page at least: two types and two offsets.
+const minPair = 6
+
+// countPairs returns how many pairs the headers of hash pages promise, as far as
+// there is room for them.
+func (c *collector) countPairs() (n int) {
+	most := (int(c.pageSize) - c.headerSize()) / minPair
+	for i := uint32(1); i < c.pages; i++ {
+		if p := c.cutPage(i); p.isHash() {
+			n += min(p.entries/2, most)
+		}
+	}
+	return n
 }
 
 // collectRun collects the buckets of a run as far as the file has their pages. The
@@ -71,6 +90,7 @@ func (c *collector) collectRun(r bucketRun) {
 				c.add(bucket, items[i], items[i+1])
 			}
 		})
+		c.ends = append(c.ends, len(c.found))
 	}
 }
 
@@ -142,14 +162,30 @@ func (w *walk) strandedPage(n uint32) *dbm.DamageError {
 	return nil
 }
 
-// findTwins looks for keys met twice: once sorted by key they are neighbours.
+// findTwins looks for keys met twice. They are in one bucket, unless the hash
+// function is unknown.
 func (c *collector) findTwins() {
-	order := make([]int, 0, len(c.found))
-	for i, p := range c.places {
-		if p.sound {
+	if c.hash == nil {
+		c.findTwinsIn(0, len(c.found))
+		return
+	}
+	start := 0
+	for _, end := range c.ends {
+		c.findTwinsIn(start, end)
+		start = end
+	}
+}
+
+// findTwinsIn compares records from one index to another: once sorted by key twins
+// are neighbours.
+func (c *collector) findTwinsIn(start, end int) {
+	order := c.order[:0]
+	for i := start; i < end; i++ {
+		if c.places[i].sound {
 			order = append(order, i)
 		}
 	}
+	c.order = order
 	slices.SortFunc(order, func(i, j int) int {
 		return cmp.Or(bytes.Compare(c.found[i].Key, c.found[j].Key), i-j)
 	})

@@ -291,6 +291,25 @@ func TestTwins(t *testing.T) {
 	}
 }
 
+// TestTwinsApart puts a key into two buckets of a file whose hash function is not
+// known, so that neither is known to be the wrong one.
+func TestTwinsApart(t *testing.T) {
+	data := mustBuild(t, []dbm.Record{{Key: []byte("a"), Value: []byte("1")}, {Key: []byte("b"), Value: []byte("2")}}, Options{})
+	binary.LittleEndian.PutUint32(data[92:], 0)
+	n := 0
+	if fault := mustOpen(t, data).Scan(func(_, _ []byte) { n++ }); n != 2 || fault != nil {
+		t.Errorf("before: Scan visits %d records, %v", n, fault)
+	}
+	data[bytes.LastIndexByte(data, 'b')] = 'a'
+	f := mustOpen(t, data)
+	if records, faults := f.Records(); len(records) != 0 || len(faults) != 1 {
+		t.Errorf("%d records, faults %v", len(records), faults)
+	}
+	if v, ok, err := f.Lookup([]byte("a")); v != nil || ok || err == nil {
+		t.Errorf("Lookup = %q, %v, %v", v, ok, err)
+	}
+}
+
 // TestMisplaced puts a key into a bucket that is not its own.
 func TestMisplaced(t *testing.T) {
 	data := mustBuild(t, []dbm.Record{{Key: []byte("a"), Value: []byte("1")}, {Key: []byte("c"), Value: []byte("2")}}, Options{})

@@ -8,10 +8,14 @@ import (
 )
 
 // Scan implements dbm.File, bucket by bucket. It takes a bit for each page and the
-// pairs of the fullest bucket.
+// pairs of the fullest bucket; only with an unknown hash function, when one key may
+// be in two buckets, as much as Records.
 func (f *File) Scan(visit func(key, value []byte)) *dbm.DamageError {
 	if f.cut != nil {
 		return f.cut
+	}
+	if f.hash == nil {
+		return f.scanRecords(visit)
 	}
 	s := scanner{walk: f.newWalk()}
 	for _, r := range f.bucketRuns() {
@@ -67,6 +71,17 @@ func (s *scanner) stranded() *dbm.DamageError {
 		if err := s.strandedPage(n); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+func (f *File) scanRecords(visit func(key, value []byte)) *dbm.DamageError {
+	records, faults := f.Records()
+	if faults != nil {
+		return faults[0]
+	}
+	for _, r := range records {
+		visit(r.Key, r.Value)
 	}
 	return nil
 }

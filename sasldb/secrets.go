@@ -2,6 +2,8 @@ package sasldb
 
 import (
 	"bytes"
+	"maps"
+	"slices"
 
 	"github.com/saslkit/saslkit/verifier"
 )
@@ -18,18 +20,27 @@ func secretsFrom(values map[string][]byte, account verifier.Account) (secrets []
 			secrets = append(secrets, verifier.Secret{Kind: p.kind, Value: bytes.Clone(s), Account: account})
 		}
 	}
+	keys := scramKeys(values)
+	for _, kind := range slices.Sorted(maps.Keys(keys)) {
+		secrets = append(secrets, verifier.Secret{Kind: kind, Value: bytes.Clone(keys[kind]), Account: account})
+	}
 	return secrets
 }
 
 // propertiesFor is the reverse. The error names a kind that cannot be kept.
 func propertiesFor(secrets []verifier.Secret) (map[string][]byte, error) {
 	values := map[string][]byte{}
+	keys := map[verifier.Kind][]byte{}
 	for _, s := range secrets {
+		if isSCRAMKind(s.Kind) {
+			keys[s.Kind] = s.Value
+			continue
+		}
 		name, value, err := recordOf(s)
 		if err != nil {
 			return nil, err
 		}
 		values[name] = bytes.Clone(value)
 	}
-	return values, nil
+	return values, putSCRAM(values, keys)
 }

@@ -117,11 +117,7 @@ func (h holding) stored() map[string][]byte {
 // isSecret reports whether a property can let its user in, with this package or
 // with Cyrus SASL.
 func isSecret(property string) bool {
-	switch property {
-	case PropertyPassword, "authPassword":
-		return true
-	}
-	return strings.HasPrefix(property, "cmusaslsecret")
+	return property == PropertyPassword || isSCRAM(property) || strings.HasPrefix(property, "cmusaslsecret")
 }
 
 // sameSecrets reports whether two lists hold the same, in any order.

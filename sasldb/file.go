@@ -3,10 +3,6 @@ package sasldb
 import (
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
-	"syscall"
 
 	"github.com/saslkit/saslkit/internal/dbm"
 )
@@ -35,64 +31,62 @@ type Listing struct {
 	Damage []error
 }
 
-// Read lists the database file at path. The error matches fs.ErrNotExist and
+// Read lists the database file at path. What looks damaged while somebody writes to
+// it is read again a few times. The error matches fs.ErrNotExist and
 // fs.ErrPermission where these are the reason, ErrNoFile for what is no file,
-// ErrFormat for a file of another kind, and ErrDamaged when nothing of it can be
-// read.
+// ErrFormat for a file of another kind, ErrBusy for one that its writers keep
+// locked, and ErrDamaged when nothing of it can be read.
 func Read(path string) (Listing, error) {
-	data, err := readFile(path)
-	if err != nil {
+	var l Listing
+	s, err := whileTorn(path, wallClock, func(s *source, _ int) (err error) {
+		l = Listing{}
+		data, err := s.read()
+		if err != nil {
+			return err
+		}
+		if l, err = parse(path, data); err == nil && l.Damage != nil {
+			return l.Damage[0]
+		}
+		return err
+	})
+	if s == nil {
 		return Listing{}, err
 	}
-	return parse(path, data)
+	s.Close()
+	if l.Damage != nil {
+		err = nil
+	}
+	return l, err
 }
 
 // Verify checks the file at path more closely than db_verify does. Faults may
 // cost records now or at libdb's next write; warnings are oddities of healthy
 // files. The error is Read's.
 func Verify(path string) (faults, warnings []error, err error) {
-	data, err := readFile(path)
-	if err != nil {
+	s, err := whileTorn(path, wallClock, func(s *source, _ int) error {
+		faults, warnings = nil, nil
+		data, err := s.read()
+		if err != nil {
+			return err
+		}
+		f, _, err := open(path, data)
+		if err != nil {
+			return err
+		}
+		hard, soft := f.Verify()
+		if faults, warnings = damages(path, hard), damages(path, soft); faults != nil {
+			return faults[0]
+		}
+		return nil
+	})
+	if s == nil {
 		return nil, nil, err
 	}
-	f, _, err := open(path, data)
-	if err != nil {
-		return nil, nil, err
+	s.Close()
+	if faults != nil {
+		err = nil
 	}
-	hard, soft := f.Verify()
-	return damages(path, hard), damages(path, soft), nil
-}
-
-// readFile reads a regular file as it is at one time: if it changes meanwhile,
-// that is found later as damage or by the stamp.
-func readFile(path string) ([]byte, error) {
-	// Without O_NONBLOCK a FIFO would hold us until somebody writes to it.
-	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, fmt.Errorf("sasldb: %w%s", err, cure(err))
-	}
-	defer file.Close()
-	info, err := file.Stat()
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("sasldb: %w", err)
-	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("sasldb: %s: %w", path, ErrNoFile)
-	case info.Size() > MaxFile:
-		return nil, fmt.Errorf("sasldb: %s has %d bytes, more than %d are not read: %w", path, info.Size(), int64(MaxFile), ErrFormat)
-	}
-	data := make([]byte, info.Size())
-	if _, err := io.ReadFull(file, data); err != nil {
-		return nil, fmt.Errorf("sasldb: %s: cut short while it was read: %w", path, ErrDamaged)
-	}
-	return data, nil
-}
-
-func cure(err error) string {
-	if errors.Is(err, fs.ErrPermission) {
-		return " (is the process in group sasl?)"
-	}
-	return ""
+	return faults, warnings, err
 }
 
 func parse(path string, data []byte) (Listing, error) {

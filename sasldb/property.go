@@ -3,7 +3,6 @@ package sasldb
 import (
 	"encoding/binary"
 	"fmt"
-	"strings"
 
 	"github.com/saslkit/saslkit/verifier"
 )
@@ -49,33 +48,26 @@ func propertyOf(kind verifier.Kind) (p *property, ok bool) {
 	return nil, false
 }
 
-// propertyNamed returns the property of that name. It does not allocate.
-func propertyNamed[S ~string | ~[]byte](name S) (p *property, ok bool) {
-	for i := range properties {
-		if properties[i].name == string(name) {
-			return &properties[i], true
-		}
-	}
-	return nil, false
-}
-
 // cutDisabled returns the name without disabledPrefix, and whether it had it.
-func cutDisabled(name string) (enabled string, disabled bool) {
-	return strings.CutPrefix(name, disabledPrefix)
+func cutDisabled[S ~string | ~[]byte](name S) (enabled S, disabled bool) {
+	if len(name) < len(disabledPrefix) || string(name[:len(disabledPrefix)]) != disabledPrefix {
+		return name, false
+	}
+	return name[len(disabledPrefix):], true
 }
 
 // secretOf turns a property into the kind of secret it serves as. A property
 // that is unknown, disabled, empty or of the wrong form serves nothing.
 func secretOf(name string, value []byte) (verifier.Kind, []byte, bool) {
-	p, ok := propertyNamed(name)
-	if !ok {
-		return 0, nil, false
+	for _, p := range properties {
+		if p.name != name {
+			continue
+		}
+		if s, ok := p.decode(value); ok {
+			return p.kind, s, true
+		}
 	}
-	s, ok := p.decode(value)
-	if !ok {
-		return 0, nil, false
-	}
-	return p.kind, s, true
+	return 0, nil, false
 }
 
 // recordOf is the reverse of secretOf. It refuses a kind that a sasldb does not

@@ -39,9 +39,16 @@ func (r Record) key() ([]byte, error) {
 
 // parseKey cuts a key at its two NULs; false means that the record is foreign.
 func parseKey(key []byte) (authid, realm, property string, ok bool) {
-	parts := bytes.Split(key, []byte{0})
-	if len(parts) != 3 {
-		return "", "", "", false
+	a, r, p, ok := cutKey(key)
+	return string(a), string(r), string(p), ok
+}
+
+// cutKey does the same without copying.
+func cutKey(key []byte) (authid, realm, property []byte, ok bool) {
+	authid, rest, _ := bytes.Cut(key, []byte{0})
+	realm, property, ok = bytes.Cut(rest, []byte{0})
+	if !ok || bytes.IndexByte(property, 0) >= 0 {
+		return nil, nil, nil, false
 	}
-	return string(parts[0]), string(parts[1]), string(parts[2]), true
+	return authid, realm, property, true
 }

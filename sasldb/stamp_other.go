@@ -4,6 +4,7 @@ package sasldb
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"time"
 )
@@ -22,5 +23,11 @@ func stampOf(path string) (stamp, error) {
 	if err != nil {
 		return stamp{}, fmt.Errorf("sasldb: %w%s", err, cure(err))
 	}
-	return stamp{info.Size(), info.ModTime()}, nil
+	return stampOfInfo(info), nil
 }
+
+// stampOfInfo is the stamp of an open file.
+func stampOfInfo(info fs.FileInfo) stamp { return stamp{info.Size(), info.ModTime()} }
+
+// isFile reports whether both stamps are of one file, which cannot be told here.
+func (stamp) isFile(stamp) bool { return false }

@@ -36,7 +36,17 @@ func stampOf(path string) (stamp, error) {
 		if err != nil {
 			return stamp{}, fmt.Errorf("sasldb: %w%s", &fs.PathError{Op: "stat", Path: path, Err: err}, cure(err))
 		}
-		mtime, ctime := timesOf(&st)
-		return stamp{uint64(st.Dev), st.Ino, st.Size, mtime, ctime}, nil
+		return stampFrom(&st), nil
 	}
 }
+
+// stampOfInfo is the stamp of an open file.
+func stampOfInfo(info fs.FileInfo) stamp { return stampFrom(info.Sys().(*syscall.Stat_t)) }
+
+func stampFrom(st *syscall.Stat_t) stamp {
+	mtime, ctime := timesOf(st)
+	return stamp{uint64(st.Dev), uint64(st.Ino), st.Size, mtime, ctime}
+}
+
+// isFile reports whether both stamps are of one file.
+func (s stamp) isFile(t stamp) bool { return s.dev == t.dev && s.ino == t.ino }

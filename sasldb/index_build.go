@@ -1,0 +1,113 @@
+package sasldb
+
+import (
+	"bytes"
+	"errors"
+	"hash/maphash"
+	"maps"
+	"slices"
+
+	"github.com/saslkit/saslkit/internal/dbm"
+	"github.com/saslkit/saslkit/verifier"
+)
+
+// A scan gives all records, each key once, the same ones in the same order every
+// time it is called.
+type scan func(visit func(key, value []byte)) *dbm.DamageError
+
+// scanOf gives records that were collected.
+func scanOf(records []dbm.Record) scan {
+	return func(visit func(key, value []byte)) *dbm.DamageError {
+		for _, r := range records {
+			visit(r.Key, r.Value)
+		}
+		return nil
+	}
+}
+
+// errOverlap: a file can hold more than its size only if its records share bytes.
+var errOverlap = errors.New("its records overlap")
+
+// newIndex makes the index of a file of room bytes. It scans twice, to measure and
+// to copy: that is quicker than to grow, and nothing is left over. The error is a
+// *dbm.DamageError or errOverlap.
+func newIndex(records scan, room int) (*index, error) {
+	var size, entries uint64
+	if err := records(func(key, value []byte) {
+		if e, ok := entryOf(key, value); ok {
+			size += e.size()
+			entries++
+		}
+	}); err != nil {
+		return nil, err
+	}
+	if size > uint64(room) {
+		return nil, errOverlap
+	}
+	ix := &index{
+		seed:  maphash.MakeSeed(),
+		arena: make([]byte, 0, size),
+		table: make([]uint64, entries+entries/2+1),
+	}
+	if err := records(func(key, value []byte) {
+		if e, ok := entryOf(key, value); ok {
+			ix.add(e)
+		}
+	}); err != nil {
+		return nil, err
+	}
+	ix.coverage = ix.measure()
+	return ix, nil
+}
+
+// add adds an entry. That a user exists or is disabled is kept once, however many
+// properties say so: nobody's entries are so many that they take long to go through.
+func (ix *index) add(e entry) {
+	for slot, tag := range ix.probe(e.name) {
+		if *slot == 0 {
+			*slot = tag | uint64(len(ix.arena)+1)
+			ix.arena = e.append(ix.arena)
+			return
+		}
+		if e.mark.property() != nil {
+			continue
+		}
+		if o, _ := ix.at(int(uint32(*slot)) - 1); o.mark == e.mark && bytes.Equal(o.name, e.name) {
+			return
+		}
+	}
+}
+
+// measure counts the users who are not disabled, each at the first of their
+// entries.
+func (ix *index) measure() verifier.Coverage {
+	var kinds []verifier.Kinds
+	realms := make(map[string]bool)
+	for offset, next := 0, 0; offset < len(ix.arena); offset = next {
+		var e entry
+		e, next = ix.at(offset)
+		has, counts := ix.kindsOf(e.name, offset)
+		if !counts {
+			continue
+		}
+		kinds = append(kinds, has)
+		if realm := e.name[bytes.IndexByte(e.name, 0)+1:]; !realms[string(realm)] {
+			realms[string(realm)] = true
+		}
+	}
+	return verifier.Measured(kinds, slices.Sorted(maps.Keys(realms)))
+}
+
+// kindsOf returns the kinds of secret that a user has. It returns false for a user
+// who is disabled, and for all entries of one but that at the lowest offset.
+func (ix *index) kindsOf(name []byte, offset int) (kinds verifier.Kinds, counts bool) {
+	for at, e := range ix.entries(name) {
+		if at < offset || e.mark.disabled() {
+			return 0, false
+		}
+		if p := e.mark.property(); p != nil {
+			kinds |= verifier.KindsOf(p.kind)
+		}
+	}
+	return kinds, true
+}

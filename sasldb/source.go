@@ -1,0 +1,154 @@
+package sasldb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"io"
+	"io/fs"
+	"os"
+	"syscall"
+	"time"
+)
+
+// A source is a database file that is open for reading. What is read of it counts
+// only if it is still after that: nobody wrote to it or put another in its place.
+type source struct {
+	*os.File
+	path    string
+	clock   clock
+	stamp   stamp // of the open file, before anything was read
+	settled bool  // the stamp was older than settleTime then
+	format  Format
+}
+
+// settleTime is the age from which a stamp tells one content from another: two
+// seconds is the coarsest time stamp of a file system in use (FAT's).
+const settleTime = 2 * time.Second
+
+// openSource opens the file at path. Nobody's lock is awaited here.
+func openSource(path string, c clock) (*source, error) {
+	// Without O_NONBLOCK a FIFO would hold us until somebody writes to it.
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, fmt.Errorf("sasldb: %w%s", err, cure(err))
+	}
+	s := &source{File: file, path: path, clock: c}
+	if err := s.look(); err != nil {
+		file.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func cure(err error) string {
+	if errors.Is(err, fs.ErrPermission) {
+		return " (is the process in group sasl?)"
+	}
+	return ""
+}
+
+// look takes the stamp. The time comes first, for what counts is the age before
+// anything is read.
+func (s *source) look() error {
+	now := s.clock.now()
+	info, err := s.Stat()
+	switch {
+	case err != nil:
+		return fmt.Errorf("sasldb: %w", err)
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("sasldb: %s: %w", s.path, ErrNoFile)
+	case info.Size() > MaxFile:
+		return fmt.Errorf("sasldb: %s has %d bytes, more than %d are not read: %w", s.path, info.Size(), int64(MaxFile), ErrFormat)
+	}
+	s.stamp = stampOfInfo(info)
+	s.settled = now.Sub(s.stamp.modified()) > settleTime
+	return nil
+}
+
+// read returns the bytes of the file, even beside the error that it is not still.
+func (s *source) read() (data []byte, err error) {
+	err = s.hold(func() error {
+		data = make([]byte, s.stamp.size)
+		if _, err := s.ReadAt(data, 0); err != nil {
+			data = nil
+			return s.cut(err)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return data, s.still()
+}
+
+// digest returns the hash of the bytes of the file, reading them through a small
+// buffer.
+func (s *source) digest(seed maphash.Seed) (sum uint64, err error) {
+	var h maphash.Hash
+	h.SetSeed(seed)
+	err = s.hold(func() error {
+		b := make([]byte, min(s.stamp.size, 1<<16))
+		for at := int64(0); at < s.stamp.size; at += int64(len(b)) {
+			b = b[:min(int64(len(b)), s.stamp.size-at)]
+			if _, err := s.ReadAt(b, at); err != nil {
+				return s.cut(err)
+			}
+			h.Write(b)
+		}
+		return nil
+	})
+	return h.Sum64(), err
+}
+
+// cut tells a file that became shorter from one that cannot be read.
+func (s *source) cut(err error) error {
+	if err == io.EOF {
+		return fmt.Errorf("sasldb: %s: cut short while it was read: %w", s.path, ErrDamaged)
+	}
+	return fmt.Errorf("sasldb: %w", err)
+}
+
+// still reports whether the file is what it was when it was opened, and has its
+// name.
+func (s *source) still() error {
+	now, err := stampOf(s.path)
+	if err == nil && now != s.stamp {
+		return s.changed()
+	}
+	return err
+}
+
+func (s *source) changed() error {
+	return fmt.Errorf("sasldb: %s: changed while it was read: %w", s.path, ErrDamaged)
+}
+
+// sniffSize is how much of a file tells its format.
+const sniffSize = 32
+
+// gdbmWait is how long a GDBM file may be locked by its writers, who hold the lock
+// while they have the file open: Cyrus SASL for some milliseconds.
+const gdbmWait = time.Second
+
+// hold calls read while nobody writes, if the file is of a format whose library has
+// a lock for that: GDBM's writers change a mapping of the file in place.
+func (s *source) hold(read func() error) error {
+	head := make([]byte, min(s.stamp.size, sniffSize))
+	if _, err := s.ReadAt(head, 0); err != nil {
+		return s.cut(err)
+	}
+	if s.format = formatOf(head); s.format != GDBM {
+		return read()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), gdbmWait)
+	defer cancel()
+	if err := waitLock(ctx, s.File, s.path, shared); err != nil {
+		return err
+	}
+	defer unlock(s.File) // closing does it too
+	if err := s.look(); err != nil {
+		return err
+	}
+	return read()
+}

@@ -114,7 +114,8 @@ func (db *DB) LookupSecret(ctx context.Context, r verifier.Request, kinds ...ver
 	if err := v.serves(name, db.age()); err != nil {
 		return verifier.Secret{}, fmt.Errorf("%w: %w", verifier.ErrUnavailable, err)
 	}
-	kind, value, err := v.good.lookup(name, kinds)
+	u := v.good.user(name)
+	kind, value, err := u.lookup(kinds)
 	if value == nil {
 		return verifier.Secret{}, err
 	}

@@ -39,11 +39,11 @@ type index struct {
 type entry struct {
 	name  []byte
 	mark  mark
-	value []byte // empty if the mark names no property
+	value []byte // of a property that serves logins
 }
 
-// A mark is the place in properties, counted from 1, of what the value is; 0 if it
-// serves no login and the entry only says that the user exists.
+// A mark is the place in loginProperties, counted from 1, of the property that the
+// value is of; 0 if it serves no login and the entry only says that the user exists.
 type mark byte
 
 // markDisabled is set if the property had disabledPrefix.
@@ -51,22 +51,14 @@ const markDisabled mark = 0x80
 
 func (m mark) disabled() bool { return m&markDisabled != 0 }
 
-// property returns the row for a value, or nil.
-func (m mark) property() *property {
-	if m &^= markDisabled; m > 0 {
-		return &properties[m-1]
-	}
-	return nil
-}
+// property returns the place in loginProperties, or -1.
+func (m mark) property() int { return int(m&^markDisabled) - 1 }
 
-// markOf is the mark for a property with this value.
-func markOf(name, value []byte) (m mark) {
+func markOf(name []byte) (m mark) {
 	name, disabled := cutDisabled(name)
-	for i := range properties {
-		if p := &properties[i]; p.name == string(name) {
-			if _, ok := p.decode(value); ok {
-				m = mark(i + 1)
-			}
+	for i, property := range loginProperties {
+		if property == string(name) {
+			m = mark(i + 1)
 		}
 	}
 	if disabled {
@@ -82,8 +74,8 @@ func entryOf(key, value []byte) (e entry, ok bool) {
 	if !ok || len(authid) == 0 {
 		return entry{}, false
 	}
-	e = entry{name: key[:len(authid)+1+len(realm)], mark: markOf(property, value)}
-	if e.mark.property() != nil {
+	e = entry{name: key[:len(authid)+1+len(realm)], mark: markOf(property)}
+	if e.mark.property() >= 0 {
 		e.value = value
 	}
 	return e, true
@@ -161,34 +153,12 @@ func (ix *index) entries(name []byte) iter.Seq2[int, entry] {
 	}
 }
 
-// lookup returns the first secret of these kinds that the user has, and an error
-// as verifier.SecretSource has it. The caller owns the secret.
-func (ix *index) lookup(name []byte, kinds []verifier.Kind) (verifier.Kind, []byte, error) {
-	var held [32][]byte // by kind; a set of kinds is 32 bits
-	known, disabled := false, false
+// user returns what the index has of a user.
+func (ix *index) user(name []byte) (u holdings) {
 	for _, e := range ix.entries(name) {
-		known = true
-		disabled = disabled || e.mark.disabled()
-		p := e.mark.property()
-		if p != nil && (held[p.kind] == nil || !e.mark.disabled()) {
-			held[p.kind] = e.value // what was set last, if it was also disabled
-		}
+		u.add(e)
 	}
-	if !known {
-		return 0, nil, verifier.ErrNoUser
-	}
-	for _, kind := range kinds {
-		if int(kind) >= len(held) || held[kind] == nil {
-			continue
-		}
-		p, _ := propertyOf(kind)
-		value, _ := p.decode(bytes.Clone(held[kind]))
-		if disabled {
-			return kind, value, verifier.ErrDisabled
-		}
-		return kind, value, nil
-	}
-	return 0, nil, verifier.ErrNoSecret
+	return u
 }
 
 // agrees reports whether both indexes know the user and say the same of them.

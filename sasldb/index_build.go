@@ -69,8 +69,8 @@ func (ix *index) add(e entry) {
 			ix.arena = e.append(ix.arena)
 			return
 		}
-		if e.mark.property() != nil {
-			continue
+		if e.mark.property() >= 0 {
+			continue // its key is met once
 		}
 		if o, _ := ix.at(int(uint32(*slot)) - 1); o.mark == e.mark && bytes.Equal(o.name, e.name) {
 			return
@@ -86,11 +86,11 @@ func (ix *index) measure() verifier.Coverage {
 	for offset, next := 0, 0; offset < len(ix.arena); offset = next {
 		var e entry
 		e, next = ix.at(offset)
-		has, counts := ix.kindsOf(e.name, offset)
-		if !counts {
+		u, first := ix.userAt(e.name, offset)
+		if !first || u.disabled {
 			continue
 		}
-		kinds = append(kinds, has)
+		kinds = append(kinds, u.kinds())
 		if realm := e.name[bytes.IndexByte(e.name, 0)+1:]; !realms[string(realm)] {
 			realms[string(realm)] = true
 		}
@@ -98,16 +98,14 @@ func (ix *index) measure() verifier.Coverage {
 	return verifier.Measured(kinds, slices.Sorted(maps.Keys(realms)))
 }
 
-// kindsOf returns the kinds of secret that a user has. It returns false for a user
-// who is disabled, and for all entries of one but that at the lowest offset.
-func (ix *index) kindsOf(name []byte, offset int) (kinds verifier.Kinds, counts bool) {
+// userAt does the same as user, and returns false unless the user's first entry is
+// at offset.
+func (ix *index) userAt(name []byte, offset int) (u holdings, first bool) {
 	for at, e := range ix.entries(name) {
-		if at < offset || e.mark.disabled() {
-			return 0, false
+		if at < offset {
+			return holdings{}, false
 		}
-		if p := e.mark.property(); p != nil {
-			kinds |= verifier.KindsOf(p.kind)
-		}
+		u.add(e)
 	}
-	return kinds, true
+	return u, true
 }

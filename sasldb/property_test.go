@@ -16,19 +16,22 @@ func TestProperties(t *testing.T) {
 		verifier.KindPassword:  []byte("pencil"),
 		verifier.KindCRAMMD5:   mech.CRAMMD5Secret("pencil"),
 		verifier.KindDIGESTMD5: mech.DIGESTMD5Secret("al", "r", "pencil"),
+		verifier.KindOTP:       []byte("md5\t0499\tve0001\t0123456789abcdef\t00000000000000000000"),
 	} {
 		name, stored, err := recordOf(verifier.Secret{Kind: kind, Value: value})
 		if err != nil {
 			t.Errorf("%v: %v", kind, err)
 			continue
 		}
-		if k, v, ok := secretOf(name, stored); !ok || k != kind || !bytes.Equal(v, value) {
-			t.Errorf("%v becomes %s and then %v", kind, name, k)
+		p, ok := propertyOf(kind)
+		if !ok || p.name != name {
+			t.Errorf("%v becomes %s", kind, name)
+			continue
 		}
-		if _, _, ok := secretOf(disabledPrefix+name, stored); ok {
-			t.Errorf("%v: a disabled property serves logins", kind)
+		if v, ok := p.decode(stored); !ok || !bytes.Equal(v, value) {
+			t.Errorf("%v does not come back from %s", kind, name)
 		}
-		if _, _, ok := secretOf(name, nil); ok {
+		if _, ok := p.decode(nil); ok {
 			t.Errorf("%v: an empty value serves logins", kind)
 		}
 	}
@@ -37,6 +40,8 @@ func TestProperties(t *testing.T) {
 		{Kind: verifier.KindPassword},
 		{Kind: verifier.KindCRAMMD5, Value: []byte("pencil")},
 		{Kind: verifier.KindDIGESTMD5, Value: []byte("pencil")},
+		{Kind: verifier.KindOTP, Value: []byte("pencil")},
+		{Kind: verifier.KindSCRAMSHA1, Value: []byte("pencil")},
 		{Kind: 200, Value: []byte("pencil")},
 	} {
 		name, value, err := recordOf(s)

@@ -36,16 +36,17 @@ const (
 type scramMechanism struct {
 	kind verifier.Kind
 	name string
+	more string // the property for its keys if authPassword has those of another
 }
 
 // scramMechanisms are the names in records, the one first that authPassword should
 // have: most clients that know SCRAM know SHA-256.
 var scramMechanisms = []scramMechanism{
-	{verifier.KindSCRAMSHA256, "SCRAM-SHA-256"},
-	{verifier.KindSCRAMSHA1, "SCRAM-SHA-1"},
-	{verifier.KindSCRAMSHA512, "SCRAM-SHA-512"},
-	{verifier.KindSCRAMSHA384, "SCRAM-SHA-384"},
-	{verifier.KindSCRAMSHA224, "SCRAM-SHA-224"},
+	{verifier.KindSCRAMSHA256, "SCRAM-SHA-256", morePrefix + "SCRAM-SHA-256"},
+	{verifier.KindSCRAMSHA1, "SCRAM-SHA-1", morePrefix + "SCRAM-SHA-1"},
+	{verifier.KindSCRAMSHA512, "SCRAM-SHA-512", morePrefix + "SCRAM-SHA-512"},
+	{verifier.KindSCRAMSHA384, "SCRAM-SHA-384", morePrefix + "SCRAM-SHA-384"},
+	{verifier.KindSCRAMSHA224, "SCRAM-SHA-224", morePrefix + "SCRAM-SHA-224"},
 }
 
 // A scramValue is a property's value taken apart.
@@ -98,19 +99,29 @@ func isSCRAM(property string) bool {
 // userPassword it cannot, and the keys are returned for who writes.
 func scramKeys(values map[string][]byte) map[verifier.Kind][]byte {
 	keys := map[verifier.Kind][]byte{}
-	_, password := values[PropertyPassword]
-	first, ok := parseSCRAM(values[propertySCRAM])
+	eachSCRAM(func(property string) (value []byte, held bool) {
+		value, held = values[property]
+		return value, held
+	}, func(kind verifier.Kind, record []byte) { keys[kind] = record })
+	return keys
+}
+
+// eachSCRAM does the same for any way to look up the properties.
+func eachSCRAM(property func(name string) (value []byte, held bool), found func(verifier.Kind, []byte)) {
+	_, password := property(PropertyPassword)
+	value, _ := property(propertySCRAM)
+	first, ok := parseSCRAM(value)
 	if !ok || first.beside != nil || first.with && !password {
-		return keys
+		return
 	}
-	keys[first.kind] = first.keys
+	found(first.kind, first.keys)
 	for _, m := range scramMechanisms {
-		v, ok := parseSCRAM(values[morePrefix+m.name])
+		value, _ := property(m.more)
+		v, ok := parseSCRAM(value)
 		if ok && v.kind == m.kind && v.kind != first.kind && bytes.Equal(v.beside, first.salt) && v.with == first.with {
-			keys[v.kind] = v.keys
+			found(v.kind, v.keys)
 		}
 	}
-	return keys
 }
 
 // putSCRAM is the reverse: it adds the properties for keys to a user's others.
@@ -131,7 +142,7 @@ func putSCRAM(values map[string][]byte, keys map[verifier.Kind][]byte) error {
 		if first == nil {
 			first = &v
 		} else {
-			name, v.beside = morePrefix+m.name, first.salt
+			name, v.beside = m.more, first.salt
 		}
 		values[name] = v.append(nil)
 	}

@@ -209,12 +209,22 @@ func (t *target) sweepOne(name string) {
 	}
 	defer f.Close()
 	info, err := f.Stat()
-	if err != nil || !info.Mode().IsRegular() || !isMine(info) {
+	if err != nil || !info.Mode().IsRegular() || !t.isOurs(info) {
 		return
 	}
 	if held, err := tryLock(f, exclusive); err == nil && held && t.isNow(f, name) {
 		t.dir.Remove(name)
 	}
+}
+
+// isOurs tells a temporary file from one that a stranger has given such a name: it
+// is ours, or had been given to the owner of the database already.
+func (t *target) isOurs(temporary fs.FileInfo) bool {
+	if isMine(temporary) {
+		return true
+	}
+	database, err := t.dir.Stat(t.name)
+	return err == nil && sameOwner(temporary, database)
 }
 
 // linkNew is renameNew for where there is no such call: the two names are there

@@ -1,0 +1,160 @@
+//go:build unix
+
+package sasldb
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// peer returns the path of a foreign program. Without it the test is skipped, or
+// fails if SASLKIT_PEERS=required says that it must be there.
+func peer(t *testing.T, name, debianPackage string) string {
+	t.Helper()
+	path, ok := findPeer(name)
+	if !ok {
+		missingPeer(t, fmt.Sprintf("%s (Debian package %s)", name, debianPackage))
+	}
+	return path
+}
+
+func findPeer(name string) (path string, ok bool) {
+	for _, candidate := range []string{name, "/usr/sbin/" + name} {
+		if path, err := exec.LookPath(candidate); err == nil {
+			return path, true
+		}
+	}
+	return "", false
+}
+
+func missingPeer(t *testing.T, what string) {
+	t.Helper()
+	if os.Getenv("SASLKIT_PEERS") == "required" {
+		t.Fatal("missing peer: " + what)
+	}
+	t.Skip("missing peer: " + what)
+}
+
+// mustBeRoot ends a test that needs root's rights.
+func mustBeRoot(t *testing.T) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		missingPeer(t, "root")
+	}
+}
+
+func mustRun(t *testing.T, stdin, program string, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), program, args...)
+	cmd.Stdin = strings.NewReader(stdin)
+	var out, complaint bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &complaint
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%s %v: %v\n%s", program, args, err, complaint.Bytes())
+	}
+	return out.String()
+}
+
+// A cyrus runs saslpasswd2 on one file.
+type cyrus struct {
+	program string
+	path    string
+	env     []string
+}
+
+const cyrusRealm = "example.com"
+
+func newCyrus(t *testing.T, path string) *cyrus {
+	t.Helper()
+	program := peer(t, "saslpasswd2", "sasl2-bin")
+	// With other mechanisms it would add properties of theirs.
+	folder := t.TempDir()
+	config := "mech_list: plain\nsasldb_path: " + path + "\n"
+	if err := os.WriteFile(filepath.Join(folder, "saslpasswd.conf"), []byte(config), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return &cyrus{program, path, append(os.Environ(), "SASL_CONF_PATH="+folder)}
+}
+
+func (c *cyrus) arguments(password, name string) []string {
+	change := []string{"-c"}
+	if password == "" {
+		change = []string{"-d"}
+	}
+	return append(change, "-p", "-f", c.path, "-u", cyrusRealm, name)
+}
+
+// command prepares saslpasswd2 to set a password, or to delete the user if it is "".
+func (c *cyrus) command(t *testing.T, password, name string) *exec.Cmd {
+	cmd := exec.CommandContext(t.Context(), c.program, c.arguments(password, name)...)
+	cmd.Env = c.env
+	cmd.Stdin = strings.NewReader(password)
+	return cmd
+}
+
+// checkWithLibdb has libdb verify a file, where it is installed.
+func checkWithLibdb(t *testing.T, path string) {
+	t.Helper()
+	if program, ok := findPeer("db5.3_verify"); ok {
+		mustRun(t, "", program, "-q", path)
+	}
+}
+
+// contentOf returns the values of a file by key, nil if there is no file. A file
+// with damage, or one that libdb does not like, fails the test.
+func contentOf(t *testing.T, path string) map[string]string {
+	t.Helper()
+	if _, err := os.Stat(path); os.IsNotExist(err) {
+		return nil
+	}
+	l, err := Read(path)
+	if err != nil || l.Damage != nil || l.Foreign > 0 {
+		t.Fatalf("%v, damage: %v, %d foreign records", err, l.Damage, l.Foreign)
+	}
+	content := map[string]string{}
+	for key, value := range recordMap(t, l.Records) {
+		content[key] = string(value)
+	}
+	checkWithLibdb(t, path)
+	return content
+}
+
+// beside returns the names in the folder of a database, without its own.
+func beside(t *testing.T, path string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		if e.Name() != filepath.Base(path) {
+			names = append(names, e.Name())
+		}
+	}
+	return names
+}
+
+// difference names the keys that two contents do not agree on.
+func difference(want, got map[string]string) string {
+	var keys []string
+	for key := range maps.Keys(want) {
+		if value, ok := got[key]; !ok || value != want[key] {
+			keys = append(keys, key)
+		}
+	}
+	for key := range maps.Keys(got) {
+		if _, ok := want[key]; !ok {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	return fmt.Sprintf("%d keys differ: %.300q", len(keys), keys)
+}

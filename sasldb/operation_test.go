@@ -13,16 +13,31 @@ import (
 // An operation is one that another process is asked to do.
 type operation struct {
 	records func() []Record // there before; nil: no file
-	options WriteOptions
-	change  func(*Tx) error
+	do      func(path string, calls *int) error
 	more    int // users there after it than before
 }
 
 var operations = map[string]operation{
-	"create": {nil, WriteOptions{Create: true}, addNewcomer, 1},
-	"grow":   {fullTable, WriteOptions{}, addNewcomer, 1},
-	"delete": {fullTable, WriteOptions{}, deleteFirst, -1},
-	"batch":  {fullTable, WriteOptions{}, addMany, 200},
+	"create":  {nil, editing(WriteOptions{Create: true}, addNewcomer), 1},
+	"grow":    {fullTable, editing(WriteOptions{}, addNewcomer), 1},
+	"delete":  {fullTable, editing(WriteOptions{}, deleteFirst), -1},
+	"batch":   {fullTable, editing(WriteOptions{}, addMany), 200},
+	"convert": {fullTable, convertInPlace, 0},
+}
+
+// editing counts how often Edit calls change.
+func editing(o WriteOptions, change func(*Tx) error) func(path string, calls *int) error {
+	return func(path string, calls *int) error {
+		return Edit(context.Background(), path, o, func(tx *Tx) error {
+			*calls++
+			return change(tx)
+		})
+	}
+}
+
+func convertInPlace(path string, calls *int) error {
+	_, err := Convert(context.Background(), path, path, ConvertOptions{Format: GDBM, Replace: true})
+	return err
 }
 
 func addNewcomer(tx *Tx) error { return tx.Set(user("newcomer", "r", "pw")) }
@@ -77,11 +92,7 @@ func builtSize(records []Record) int {
 // operate is the child that does the operation of that name to the file of that
 // path.
 func operate(args []string) {
-	o := operations[args[0]]
 	calls := 0
-	err := Edit(context.Background(), args[1], o.options, func(tx *Tx) error {
-		calls++
-		return o.change(tx)
-	})
+	err := operations[args[0]].do(args[1], &calls)
 	newReport(err, calls).print()
 }

@@ -107,23 +107,35 @@ func checkWithLibdb(t *testing.T, path string) {
 	}
 }
 
-// contentOf returns the values of a file by key, nil if there is no file. A file
-// with damage, or one that libdb does not like, fails the test.
-func contentOf(t *testing.T, path string) map[string]string {
+// A content is what a file holds.
+type content struct {
+	format Format
+	values map[string]string // by key; nil: there is no file
+}
+
+func (c content) equal(d content) bool {
+	return c.format == d.format && (c.values == nil) == (d.values == nil) && maps.Equal(c.values, d.values)
+}
+
+// contentOf reads a file. One with damage, or that libdb does not like, fails the
+// test.
+func contentOf(t *testing.T, path string) content {
 	t.Helper()
 	if _, err := os.Stat(path); os.IsNotExist(err) {
-		return nil
+		return content{}
 	}
 	l, err := Read(path)
 	if err != nil || l.Damage != nil || l.Foreign > 0 {
 		t.Fatalf("%v, damage: %v, %d foreign records", err, l.Damage, l.Foreign)
 	}
-	content := map[string]string{}
+	c := content{l.Format, map[string]string{}}
 	for key, value := range recordMap(t, l.Records) {
-		content[key] = string(value)
+		c.values[key] = string(value)
 	}
-	checkWithLibdb(t, path)
-	return content
+	if c.format == BerkeleyDB {
+		checkWithLibdb(t, path)
+	}
+	return c
 }
 
 // beside returns the names in the folder of a database, without its own.
@@ -143,18 +155,17 @@ func beside(t *testing.T, path string) []string {
 }
 
 // difference names the keys that two contents do not agree on.
-func difference(want, got map[string]string) string {
-	var keys []string
-	for key := range maps.Keys(want) {
-		if value, ok := got[key]; !ok || value != want[key] {
-			keys = append(keys, key)
+func (c content) difference(d content) string {
+	keys := map[string]bool{}
+	for key, value := range c.values {
+		other, ok := d.values[key]
+		keys[key] = !ok || other != value
+	}
+	for key := range d.values {
+		if _, ok := c.values[key]; !ok {
+			keys[key] = true
 		}
 	}
-	for key := range maps.Keys(got) {
-		if _, ok := want[key]; !ok {
-			keys = append(keys, key)
-		}
-	}
-	slices.Sort(keys)
-	return fmt.Sprintf("%d keys differ: %.300q", len(keys), keys)
+	maps.DeleteFunc(keys, func(_ string, differs bool) bool { return !differs })
+	return fmt.Sprintf("%v and %v, %d keys differ: %.300q", c.format, d.format, len(keys), slices.Sorted(maps.Keys(keys)))
 }

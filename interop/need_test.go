@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -14,6 +15,7 @@ const peersVariable = "SASLKIT_PEERS"
 // packages are the Debian packages that hold the commands.
 var packages = map[string]string{
 	"curl":             "curl",
+	"gcc":              "gcc",
 	"gsasl":            "gsasl",
 	"mbsync":           "isync",
 	"msmtp":            "msmtp",
@@ -48,6 +50,16 @@ func needPerl(t testing.TB, module, pkg string) {
 	t.Helper()
 	if exec.Command(need(t, "perl"), "-M"+module, "-e1").Run() != nil {
 		missing(t, "Perl module "+module+" (Debian package "+pkg+")")
+	}
+}
+
+// needHeader wants what a C program includes and links.
+func needHeader(t testing.TB, gcc, header, pkg string) {
+	t.Helper()
+	cmd := exec.Command(gcc, "-fsyntax-only", "-x", "c", "-")
+	cmd.Stdin = strings.NewReader("#include <" + header + ">\n")
+	if cmd.Run() != nil {
+		missing(t, header+" (Debian package "+pkg+")")
 	}
 }
 

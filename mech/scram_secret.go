@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"hash"
 	"strconv"
+	"strings"
 
 	"github.com/saslkit/saslkit/internal/cursor"
 	"github.com/saslkit/saslkit/internal/saslprep"
@@ -48,6 +49,18 @@ const (
 	// maxSCRAMSecret is longer than any record within these bounds, in bytes.
 	maxSCRAMSecret = 2048
 )
+
+// SCRAMKind returns the kind of secret that a SCRAM mechanism uses; -PLUS and the
+// case of letters make no difference. False means that the name is of no SCRAM.
+func SCRAMKind(mechanism string) (verifier.Kind, bool) {
+	name := strings.TrimSuffix(strings.ToUpper(mechanism), "-PLUS")
+	for kind, h := range scramHashes {
+		if h.name == name {
+			return kind, true
+		}
+	}
+	return 0, false
+}
 
 // A scramSecret is a parsed record.
 type scramSecret struct {

@@ -264,6 +264,18 @@ func TestSecretsOfPassword(t *testing.T) {
 	}
 }
 
+func TestSCRAMKind(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]verifier.Kind{
+		"SCRAM-SHA-1": verifier.KindSCRAMSHA1, "scram-sha-256": verifier.KindSCRAMSHA256, "SCRAM-SHA-512-PLUS": verifier.KindSCRAMSHA512,
+		"SCRAM": 0, "SCRAM-MD5": 0, "": 0, "-PLUS": 0, "CRAM-MD5": 0,
+	} {
+		if got, ok := SCRAMKind(name); got != want || ok != (want != 0) {
+			t.Errorf("%q: %v, %v", name, got, ok)
+		}
+	}
+}
+
 // Decoys are of the form that a mechanism computes with.
 func TestSCRAMDecoys(t *testing.T) {
 	t.Parallel()

@@ -24,6 +24,7 @@ const childVariable = "SASLKIT_TEST_CHILD"
 // arguments of the command line and ends with its function.
 var children = map[string]func(args []string){
 	"operate": operate,
+	"work":    work,
 }
 
 func TestMain(m *testing.M) {

@@ -37,7 +37,12 @@ var formats = [...]formatRow{
 		build: func(r []dbm.Record) ([]byte, error) { return bdb.Build(r, bdb.Options{}) },
 	},
 	GDBM: {name: "gdbm", is: gdbm.Is, open: gdbm.Open, build: gdbm.Build},
-	LMDB: {name: "lmdb", is: lmdb.Is, open: lmdb.Open, build: lmdb.Build},
+	LMDB: {
+		name:  "lmdb",
+		is:    lmdb.Is,
+		open:  func(data []byte) (dbm.File, error) { return opened(lmdb.Open(data)) },
+		build: lmdb.Build,
+	},
 }
 
 // opened keeps a nil pointer from becoming a File.

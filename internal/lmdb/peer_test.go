@@ -1,0 +1,184 @@
+package lmdb
+
+import (
+	"bufio"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/saslkit/saslkit/internal/dbm"
+)
+
+// need returns the path of a foreign program. Without it the test is skipped, or
+// fails if SASLKIT_PEERS=required says that it must be there.
+func need(t *testing.T, name, debianPackage string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		missing(t, name, debianPackage)
+	}
+	return path
+}
+
+func missing(t *testing.T, what, debianPackage string) {
+	t.Helper()
+	text := fmt.Sprintf("missing peer: %s (Debian package %s)", what, debianPackage)
+	if os.Getenv("SASLKIT_PEERS") == "required" {
+		t.Fatal(text)
+	}
+	t.Skip(text)
+}
+
+// buildPeer compiles testdata/peer.c, through which tests use liblmdb.
+func buildPeer(t *testing.T) (program string) {
+	t.Helper()
+	gcc := need(t, "gcc", "gcc")
+	program = filepath.Join(t.TempDir(), "peer")
+	cmd := exec.Command(gcc, "-O1", "-o", program, "testdata/peer.c", "-llmdb")
+	out, err := cmd.CombinedOutput()
+	if err != nil && (strings.Contains(string(out), "lmdb.h") || strings.Contains(string(out), "-llmdb")) {
+		missing(t, "lmdb.h", "liblmdb-dev")
+	}
+	if err != nil {
+		t.Fatalf("gcc: %v\n%s", err, out)
+	}
+	return program
+}
+
+// A peer is the program with a file open, which no other process changes.
+type peer struct {
+	t       *testing.T
+	path    string
+	in      io.Writer
+	replies *bufio.Reader
+}
+
+// How liblmdb writes: with pwrite, or through a map of the file, which it makes as
+// large as the map is.
+const (
+	plain    = "0"
+	writeMap = "writemap"
+)
+
+// startPeer opens the file at path, which liblmdb makes if there is none. A map
+// size of 0 is that of the file.
+func startPeer(t *testing.T, program, path string, mapSize int, how string) *peer {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), program)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		in.Close()
+		if err := cmd.Wait(); err != nil && t.Context().Err() == nil {
+			t.Errorf("the peer ended: %v", err)
+		}
+	})
+	p := &peer{t: t, path: path, in: in, replies: bufio.NewReader(out)}
+	p.do("open %s %d %s", path, mapSize, how)
+	return p
+}
+
+// send gives a command, reply reads a line of the answer.
+func (p *peer) send(command string, args ...any) {
+	p.t.Helper()
+	if _, err := fmt.Fprintf(p.in, command+"\n", args...); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p *peer) reply() (string, error) {
+	line, err := p.replies.ReadString('\n')
+	return strings.TrimSuffix(line, "\n"), err
+}
+
+// ask returns the answer to a command.
+func (p *peer) ask(command string, args ...any) string {
+	p.t.Helper()
+	p.send(command, args...)
+	line, err := p.reply()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return line
+}
+
+// do gives a command that must succeed.
+func (p *peer) do(command string, args ...any) {
+	p.t.Helper()
+	if line := p.ask(command, args...); line != "ok" {
+		p.t.Fatalf("%.60s: %s", fmt.Sprintf(command, args...), line)
+	}
+}
+
+func (p *peer) put(r dbm.Record) { p.t.Helper(); p.do("put %s %s", toHex(r.Key), toHex(r.Value)) }
+func (p *peer) del(key []byte)   { p.t.Helper(); p.do("del %s", toHex(key)) }
+
+// list returns what liblmdb's cursor goes through.
+func (p *peer) list() map[string]string {
+	p.t.Helper()
+	all := map[string]string{}
+	for line := p.ask("list"); line != "ok"; {
+		key, value, ok := strings.Cut(line, " ")
+		if !ok {
+			p.t.Fatalf("list: %s", line)
+		}
+		all[fromHex(p.t, key)] = fromHex(p.t, value)
+		var err error
+		if line, err = p.reply(); err != nil {
+			p.t.Fatal(err)
+		}
+	}
+	return all
+}
+
+// read opens the file as it is now.
+func (p *peer) read() *File {
+	p.t.Helper()
+	data, err := os.ReadFile(p.path)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return mustOpen(p.t, data)
+}
+
+func toHex(b []byte) string {
+	if len(b) == 0 {
+		return "-"
+	}
+	return hex.EncodeToString(b)
+}
+
+func fromHex(t *testing.T, s string) string {
+	t.Helper()
+	if s == "-" {
+		return ""
+	}
+	b, err := hex.DecodeString(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func mustRun(t *testing.T, program string, args ...string) string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), program, args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", program, err, out)
+	}
+	return string(out)
+}

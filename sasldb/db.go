@@ -26,9 +26,11 @@ type DB struct {
 	looks   atomic.Uint64        // how many looks at the content have begun
 	turn    chan struct{}        // room for the one who looks or closes
 	last    look                 // the last look; for who has the turn
+
+	updates group
 }
 
-var _ verifier.SecretSource = (*DB)(nil)
+var _ verifier.SecretStore = (*DB)(nil)
 
 // Options say how a DB follows its file. The zero value is safe and what Open has.
 type Options struct {
@@ -120,6 +122,20 @@ func (db *DB) LookupSecret(ctx context.Context, r verifier.Request, kinds ...ver
 		return verifier.Secret{}, err
 	}
 	return verifier.Secret{Kind: kind, Value: value, Account: verifier.Account{User: r.User, Realm: r.Realm}}, err
+}
+
+// Update implements verifier.SecretStore, see Tx.Update for what becomes of the
+// user's records. Updates that come while another is being committed share the next
+// commit. The errors are those of Edit, and match ErrUnavailable.
+func (db *DB) Update(ctx context.Context, r verifier.Request, change func(verifier.Entry) (verifier.Entry, error)) error {
+	err := db.updates.update(ctx, db.path, r, change)
+	if db.options.Recheck > 0 {
+		// What is revoked is so from now on, at least in this process.
+		if _, stale := db.look(context.WithoutCancel(ctx)); stale != nil && err == nil {
+			err = fmt.Errorf("%w: %w: %w", verifier.ErrUnavailable, ErrInPlace, stale)
+		}
+	}
+	return err
 }
 
 // age is the time since the DB was made, which no change of the wall clock touches.

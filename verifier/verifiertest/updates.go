@@ -127,8 +127,7 @@ func (w author) holds(rule string, secrets ...verifier.Secret) {
 		a := w.lookup(background(), w.store, w.r, k)
 		switch {
 		case !a.made:
-		case i >= 0 && isKeys(k) && slices.ContainsFunc(secrets, isPassword) && errors.Is(a.err, verifier.ErrNoSecret):
-			// It is for the store to say whether keys are still those of the password.
+		case i >= 0 && slices.ContainsFunc(secrets, isPassword) && keptBack(k, a):
 		case i < 0 && !a.refused():
 			w.broken(rule, w.r, "%v was not stored, a look-up gives %v", k, a)
 		case i >= 0 && (a.err != nil || !bytes.Equal(a.secret.Value, secrets[i].Value)):
@@ -139,10 +138,11 @@ func (w author) holds(rule string, secrets ...verifier.Secret) {
 	}
 }
 
-// isKeys reports whether a mechanism that wants k computes it from the password just
-// as well.
-func isKeys(k verifier.Kind) bool {
-	return k >= verifier.KindSCRAMSHA1 && k <= verifier.KindSCRAMSHA512
+// keptBack reports whether a look-up was answered as the store may if the user has
+// a password too: it cannot know whether SCRAM keys are still those of it, and a
+// mechanism computes them just as well.
+func keptBack(k verifier.Kind, a answer) bool {
+	return k >= verifier.KindSCRAMSHA1 && k <= verifier.KindSCRAMSHA512 && errors.Is(a.err, verifier.ErrNoSecret)
 }
 
 func isPassword(s verifier.Secret) bool { return s.Kind == verifier.KindPassword }
@@ -270,6 +270,9 @@ func (w author) disable() {
 	}
 	for _, k := range w.kinds {
 		a := w.lookup(background(), w.store, w.r, k)
+		if slices.Contains(w.kinds, verifier.KindPassword) && keptBack(k, a) {
+			continue
+		}
 		if a.made && (!errors.Is(a.err, verifier.ErrDisabled) || !a.found()) {
 			w.broken(ruleDisable, w.r, "%v: %v", k, a)
 		}

@@ -108,7 +108,7 @@ func (c *crash) undisturbed() []call {
 	if info, err := os.Stat(c.path); c.name == "grow" && (err != nil || info.Size() <= c.info.Size()) {
 		c.Errorf("undisturbed: the table does not grow: %v", err)
 	}
-	if left := beside(c.T, c.path); left != nil {
+	if left := leftBeside(c.T, c.path); left != nil {
 		c.Errorf("undisturbed: left in the folder: %q", left)
 	}
 	done := map[effect]int{}
@@ -132,7 +132,7 @@ func (c *crash) kill(n int, at call) {
 	}
 	c.eitherWay(where)
 	var temporary int
-	for _, name := range beside(c.T, c.path) {
+	for _, name := range leftBeside(c.T, c.path) {
 		switch {
 		case name == "sasldb2.lock":
 		case strings.HasPrefix(name, ".sasldb2.saslkit-"):
@@ -180,7 +180,7 @@ func (c *crash) fail(n int, at call, errno unix.Errno) {
 	case !report.is("ErrInPlace") && !now.equal(c.before):
 		c.Errorf("%s: the change is there: %s", where, report.Failed)
 	}
-	if left := beside(c.T, c.path); left != nil {
+	if left := leftBeside(c.T, c.path); left != nil {
 		c.Errorf("%s: left in the folder: %q", where, left)
 	}
 	c.goOn(where)
@@ -213,7 +213,7 @@ func (c *crash) goOn(where string) {
 	if now := contentOf(c.T, c.path); !now.equal(want) {
 		c.Errorf("%s: after the next change: %s", where, want.difference(now))
 	}
-	if left := beside(c.T, c.path); left != nil {
+	if left := leftBeside(c.T, c.path); left != nil {
 		c.Errorf("%s: left in the folder by the next change: %q", where, left)
 	}
 }

@@ -47,7 +47,7 @@ func TestKill(t *testing.T) {
 				t.Fatalf("round %d: %v", round, err)
 			}
 		}
-		if left := beside(t, path); len(left) > 2 {
+		if left := leftBeside(t, path); len(left) > 2 {
 			t.Errorf("round %d: left in the folder: %q", round, left)
 		}
 	}
@@ -56,7 +56,7 @@ func TestKill(t *testing.T) {
 	}
 	t.Logf("%d writers killed, %d changes promised", *kills, promised)
 	mustEdit(t, path, WriteOptions{}, addNewcomer)
-	if left := beside(t, path); left != nil {
+	if left := leftBeside(t, path); left != nil {
 		t.Errorf("left in the folder by the next change: %q", left)
 	}
 }
@@ -128,8 +128,9 @@ func (l *ledger) settle(file map[string]string) error {
 
 // A step is a change by a writer, which follows from its number.
 type step struct {
-	users    []string
-	password string // "" deletes
+	writer, number string
+	users          []string
+	password       string // "" deletes
 }
 
 // ledgerUsers is how many users a writer has: few enough that most are changed
@@ -138,7 +139,8 @@ const ledgerUsers = 100
 
 func stepOf(writer string, n int) step {
 	random := rand.New(rand.NewPCG(uint64(n), uint64(len(writer))))
-	s := step{password: fmt.Sprintf("%s-%d", writer, n)}
+	s := step{writer: writer, number: fmt.Sprintf("%s-%d", writer, n)}
+	s.password = s.number
 	if random.IntN(3) == 0 {
 		s.password = ""
 	}
@@ -152,7 +154,10 @@ func stepOf(writer string, n int) step {
 	return s
 }
 
+// apply does to users by key what edit does to a file. Both set the password of one
+// more user, who is never deleted, to tell the number of the step.
 func (s step) apply(users map[string]string) {
+	users[s.writer+"-last\x00r\x00userPassword"] = s.number
 	for _, name := range s.users {
 		key := name + "\x00r\x00userPassword"
 		if s.password == "" {
@@ -164,6 +169,9 @@ func (s step) apply(users map[string]string) {
 }
 
 func (s step) edit(tx *Tx) error {
+	if err := tx.Set(user(s.writer+"-last", "r", s.number)); err != nil {
+		return err
+	}
 	for _, name := range s.users {
 		if s.password == "" {
 			tx.DeleteUser(name, "r")

@@ -138,8 +138,8 @@ func contentOf(t *testing.T, path string) content {
 	return c
 }
 
-// beside returns the names in the folder of a database, without its own.
-func beside(t *testing.T, path string) []string {
+// leftBeside returns the names in the folder of a database, without its own.
+func leftBeside(t *testing.T, path string) []string {
 	t.Helper()
 	entries, err := os.ReadDir(filepath.Dir(path))
 	if err != nil {

@@ -38,7 +38,7 @@ func TestSweep(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustEdit(t, path, WriteOptions{}, addNewcomer)
-	left := beside(t, path)
+	left := leftBeside(t, path)
 	if want := []string{".sasldb2.saslkit-fedcba9876543210", ".sasldb3.saslkit-0123456789abcdef"}; !slices.Equal(left, want) {
 		t.Errorf("left in the folder: %q, want %q", left, want)
 	}

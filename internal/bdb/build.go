@@ -125,7 +125,7 @@ func (b *builder) checkRecords(long LongKeys) error {
 	for i := range b.records {
 		r := &b.records[i]
 		if long == RefuseLongKeys && b.offPage(r.Key) {
-			return fmt.Errorf("bdb: build: key of %d bytes, the limit with pages of %d bytes is %d", len(r.Key), b.PageSize, b.PageSize/4)
+			return longKeyError(r.Key, b.PageSize)
 		}
 		if uint64(len(r.Key)) > math.MaxUint32 || uint64(len(r.Value)) > math.MaxUint32 {
 			return fmt.Errorf("bdb: build: key of %d bytes, value of %d bytes: too long", len(r.Key), len(r.Value))
@@ -133,6 +133,10 @@ func (b *builder) checkRecords(long LongKeys) error {
 		b.hashes[i] = hashKey(r.Key)
 	}
 	return nil
+}
+
+func longKeyError(key []byte, pageSize uint32) error {
+	return fmt.Errorf("bdb: build: key of %d bytes, the limit with pages of %d bytes is %d", len(key), pageSize, pageSize/4)
 }
 
 // chooseBuckets sets the number of buckets to the least that could hold everything

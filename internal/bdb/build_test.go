@@ -288,18 +288,25 @@ func TestCompareKeys(t *testing.T) {
 	}
 }
 
-// TestRewriteLongKeys: a key longer than a quarter of a page stays, and no new one
-// comes.
+// TestRewriteLongKeys: a key longer than a quarter of a page stays, in a file that
+// was damaged elsewhere too, and no new one comes.
 func TestRewriteLongKeys(t *testing.T) {
 	t.Parallel()
 	long := func(c byte) dbm.Record {
 		return dbm.Record{Key: bytes.Repeat([]byte{c}, 1025), Value: []byte("1")}
 	}
-	f := mustOpen(t, mustBuild(t, []dbm.Record{long('a')}, Options{LongKeys: KeepLongKeys}))
-	if _, err := f.Rewrite([]dbm.Record{{Key: []byte("b"), Value: []byte("2")}, long('a')}); err != nil {
-		t.Errorf("a long key of the file: %v", err)
+	old := mustBuild(t, []dbm.Record{long('a'), {Key: []byte("c"), Value: []byte("3")}}, Options{LongKeys: KeepLongKeys})
+	damaged := bytes.Clone(old)
+	damaged[bytes.LastIndexByte(damaged, 'c')] = 'b' // which belongs into the other bucket
+	for _, f := range []*File{mustOpen(t, old), mustOpen(t, damaged)} {
+		if _, err := f.Rewrite([]dbm.Record{{Key: []byte("b"), Value: []byte("2")}, long('a')}); err != nil {
+			t.Errorf("a long key of the file: %v", err)
+		}
+		if data, err := f.Rewrite([]dbm.Record{long('a'), long('b')}); err == nil || data != nil {
+			t.Error("a new long key is taken")
+		}
 	}
-	if _, err := f.Rewrite([]dbm.Record{long('a'), long('b')}); err == nil {
-		t.Error("a new long key is taken")
+	if _, faults := mustOpen(t, damaged).Records(); faults == nil {
+		t.Error("the damaged file is sound")
 	}
 }

@@ -2,6 +2,7 @@ package bdb
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/saslkit/saslkit/internal/dbm"
 )
@@ -106,9 +107,9 @@ func (f *File) Info() Info {
 }
 
 // Rewrite implements dbm.File. The fill factor of the old file is not kept. A key
-// longer than a quarter of a page is taken only if this file has it already, for
-// libdb's own lookup of long keys is faulty, see compareKeys. Files that may hold several values for a key, of which only the first would be left,
-// or made with a foreign hash function, are refused.
+// longer than a quarter of a page is taken only if this file has it already, see
+// RefuseLongKeys. Files that may hold several values for a key, of which only the
+// first would be left, or made with a foreign hash function, are refused.
 func (f *File) Rewrite(records []dbm.Record) ([]byte, error) {
 	info := f.Info()
 	switch {
@@ -117,22 +118,30 @@ func (f *File) Rewrite(records []dbm.Record) ([]byte, error) {
 	case info.ForeignHash:
 		return nil, refused("the file was made with an unknown hash function and is not written (convert it)")
 	}
-	if !f.hasLongKeys(records) {
-		return Build(records, Options{Layout: info.Layout})
+	if err := f.refuseNewLongKeys(records); err != nil {
+		return nil, err
 	}
 	return Build(records, Options{Layout: info.Layout, LongKeys: KeepLongKeys})
 }
 
-// hasLongKeys reports whether there are long keys among records, and this file has
-// all of them.
-func (f *File) hasLongKeys(records []dbm.Record) bool {
-	long := map[string]bool{}
-	for _, r := range records {
-		if len(r.Key) > int(f.pageSize)/4 {
-			long[string(r.Key)] = true
+// refuseNewLongKeys looks into the file only if there are long keys at all, which
+// there hardly ever are. What a damaged file still has of them is kept.
+func (f *File) refuseNewLongKeys(records []dbm.Record) error {
+	isLong := func(r dbm.Record) bool { return len(r.Key) > int(f.pageSize)/4 }
+	if !slices.ContainsFunc(records, isLong) {
+		return nil
+	}
+	have := map[string]bool{}
+	old, _ := f.Records()
+	for _, r := range old {
+		if isLong(r) {
+			have[string(r.Key)] = true
 		}
 	}
-	n := len(long)
-	fault := f.Scan(func(key, _ []byte) { delete(long, string(key)) })
-	return n > 0 && len(long) == 0 && fault == nil
+	for _, r := range records {
+		if isLong(r) && !have[string(r.Key)] {
+			return longKeyError(r.Key, f.pageSize)
+		}
+	}
+	return nil
 }

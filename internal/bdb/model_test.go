@@ -25,7 +25,7 @@ var (
 // nothing and emptying it again, in every layout. After each turn both must find
 // what a map holds, key by key and as a list, and both verifiers must be content.
 //
-//	go test ./internal/bdb -run Model -v -model.ops 200000
+//	go test ./internal/bdb -run Model -v -model.ops 220000
 //
 // What our writer made must depend on nothing but the content, whoever wrote the
 // file before, and hold no value that was replaced or deleted.

@@ -52,13 +52,14 @@ func (o WriteOptions) bounded(ctx context.Context) (context.Context, context.Can
 // conclude does what is left once the new file has the name of the old one.
 func (c *committer) conclude(old *original, next recordList, decide change) error {
 	err := c.sync()
+	var refusal error
 	if err == nil {
-		err = c.mergeLate(old, next, decide)
+		refusal, err = c.mergeLate(old, next, decide)
 	}
 	if err != nil {
 		return fmt.Errorf("sasldb: %s: %w: %w", c.path, ErrInPlace, err)
 	}
-	return nil
+	return refusal
 }
 
 // A committer carries out one commit. It holds the lock.
@@ -238,20 +239,20 @@ const (
 // mergeLate takes over what another program wrote into the file that was replaced,
 // because it had opened it before. What it did there comes before our change,
 // which is decided again on top of it; what has been done to the new file since
-// comes after both.
-func (c *committer) mergeLate(old *original, next recordList, decide change) error {
+// comes after both. If it is now decided against our change that is taken back, and
+// the refusal returned.
+func (c *committer) mergeLate(old *original, next recordList, decide change) (refusal, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), lateWait)
 	defer cancel()
 	late := old.late(ctx)
 	if late == nil {
-		return nil
+		return nil, nil
 	}
 	base := old.records.patch(late)
-	var refusal error
-	old, next, err := c.replace(ctx, func(now recordList) (recordList, error) {
+	old, next, err = c.replace(ctx, func(now recordList) (recordList, error) {
 		since := diff(next, now)
 		edits, err := decide(base)
-		refusal = err // then their change stands and ours goes
+		refusal = err
 		return base.patch(edits).patch(since), nil
 	})
 	for range lateRounds {
@@ -266,10 +267,7 @@ func (c *committer) mergeLate(old *original, next recordList, decide change) err
 		old, next, err = c.replace(ctx, func(now recordList) (recordList, error) { return now.patch(late), nil })
 	}
 	if err != nil {
-		return fmt.Errorf("what another program wrote at the same time is lost: %w", err)
+		return nil, fmt.Errorf("what another program wrote at the same time is lost: %w", err)
 	}
-	if err := c.sync(); err != nil {
-		return err
-	}
-	return refusal
+	return refusal, c.sync()
 }

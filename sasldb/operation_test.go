@@ -23,6 +23,7 @@ var operations = map[string]operation{
 	"delete":  {fullTable, editing(WriteOptions{}, deleteFirst), -1},
 	"batch":   {fullTable, editing(WriteOptions{}, addMany), 200},
 	"convert": {fullTable, convertInPlace, 0},
+	"sole":    {fullTable, editing(WriteOptions{}, addUnlessThere), 1},
 }
 
 // editing counts how often Edit calls change.
@@ -41,6 +42,13 @@ func convertInPlace(path string, calls *int) error {
 }
 
 func addNewcomer(tx *Tx) error { return tx.Set(user("newcomer", "r", "pw")) }
+
+func addUnlessThere(tx *Tx) error {
+	if len(tx.User("newcomer", "r")) > 0 {
+		return errRefused
+	}
+	return addNewcomer(tx)
+}
 
 func deleteFirst(tx *Tx) error {
 	if !tx.DeleteUser("user0000", "r") {

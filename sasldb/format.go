@@ -36,7 +36,12 @@ var formats = [...]formatRow{
 		open:  func(data []byte) (dbm.File, error) { return opened(bdb.Open(data)) },
 		build: func(r []dbm.Record) ([]byte, error) { return bdb.Build(r, bdb.Options{}) },
 	},
-	GDBM: {name: "gdbm", is: gdbm.Is, open: gdbm.Open, build: gdbm.Build},
+	GDBM: {
+		name:  "gdbm",
+		is:    gdbm.Is,
+		open:  func(data []byte) (dbm.File, error) { return opened(gdbm.Open(data)) },
+		build: func(r []dbm.Record) ([]byte, error) { return gdbm.Build(r, gdbm.Native()) },
+	},
 	LMDB: {
 		name:  "lmdb",
 		is:    lmdb.Is,

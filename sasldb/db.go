@@ -88,6 +88,9 @@ func (db *DB) closed() error { return fmt.Errorf("sasldb: %s: %w", db.path, os.E
 // String returns "sasldb:" and the path, as the command line has it.
 func (db *DB) String() string { return "sasldb:" + db.path }
 
+// GoString does the same: what is inside is being changed and holds secrets.
+func (db *DB) GoString() string { return db.String() }
+
 // Coverage implements verifier.SecretSource. It is that of the file as it was
 // when it was last read whole, and does no I/O.
 func (db *DB) Coverage() verifier.Coverage {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"hash/maphash"
-	"iter"
 
 	"github.com/saslkit/saslkit/internal/secret"
 	"github.com/saslkit/saslkit/verifier"
@@ -119,43 +118,45 @@ func (ix *index) at(offset int) (e entry, next int) {
 	return e, offset
 }
 
-// probe yields the slots at which something with the name may be, and at last an
-// empty one, which always exists.
-func (ix *index) probe(name []byte) iter.Seq2[*uint64, uint64] {
-	return func(yield func(slot *uint64, tag uint64) bool) {
-		h := maphash.Bytes(ix.seed, name)
-		tag := h >> 32 << 32
-		n := uint64(len(ix.table))
-		for i := uint64(uint32(h)) * n >> 32; ; i++ {
-			if i == n {
-				i = 0
-			}
-			slot := &ix.table[i]
-			if (*slot == 0 || *slot>>32<<32 == tag) && !yield(slot, tag) || *slot == 0 {
-				return
-			}
-		}
-	}
+// A probe goes through the slots at which a name may be.
+type probe struct {
+	ix   *index
+	name []byte
+	slot int
+	tag  uint64 // the upper half of the hash
 }
 
-// entries yields what the index has of a user, and where in the arena it is.
-func (ix *index) entries(name []byte) iter.Seq2[int, entry] {
-	return func(yield func(int, entry) bool) {
-		for slot := range ix.probe(name) {
-			if *slot == 0 {
-				return
-			}
-			offset := int(uint32(*slot)) - 1
-			if e, _ := ix.at(offset); bytes.Equal(e.name, name) && !yield(offset, e) {
-				return
-			}
+func (ix *index) probe(name []byte) probe {
+	h := maphash.Bytes(ix.seed, name)
+	first := uint64(uint32(h)) * uint64(len(ix.table)) >> 32
+	return probe{ix, name, int(first), h >> 32 << 32}
+}
+
+// next returns the next entry with the name, and where in the arena it is. Without
+// one the probe stands at an empty slot, which always exists.
+func (p *probe) next() (e entry, offset int, ok bool) {
+	for {
+		slot := p.ix.table[p.slot]
+		if slot == 0 {
+			return entry{}, 0, false
+		}
+		if p.slot++; p.slot == len(p.ix.table) {
+			p.slot = 0
+		}
+		if slot>>32<<32 != p.tag {
+			continue
+		}
+		offset = int(uint32(slot)) - 1
+		if e, _ = p.ix.at(offset); bytes.Equal(e.name, p.name) {
+			return e, offset, true
 		}
 	}
 }
 
 // user returns what the index has of a user.
 func (ix *index) user(name []byte) (u holdings) {
-	for _, e := range ix.entries(name) {
+	p := ix.probe(name)
+	for e, _, ok := p.next(); ok; e, _, ok = p.next() {
 		u.add(e)
 	}
 	return u
@@ -170,15 +171,22 @@ func (ix *index) agrees(other *index, name []byte) bool {
 // too.
 func (ix *index) within(other *index, name []byte) bool {
 	known := false
-	for _, e := range ix.entries(name) {
-		known = true
-		same := false
-		for _, o := range other.entries(name) {
-			same = same || e.mark == o.mark && secret.Equal(e.value, o.value)
-		}
-		if !same {
+	p := ix.probe(name)
+	for e, _, ok := p.next(); ok; e, _, ok = p.next() {
+		if known = other.has(e); !known {
 			return false
 		}
 	}
 	return known
+}
+
+// has reports whether an entry like e is there.
+func (ix *index) has(e entry) bool {
+	p := ix.probe(e.name)
+	for o, _, ok := p.next(); ok; o, _, ok = p.next() {
+		if o.mark == e.mark && secret.Equal(e.value, o.value) {
+			return true
+		}
+	}
+	return false
 }

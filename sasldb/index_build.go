@@ -63,25 +63,20 @@ func newIndex(records scan, room int) (*index, error) {
 // add adds an entry. That a user exists or is disabled is kept once, however many
 // properties say so: nobody's entries are so many that they take long to go through.
 func (ix *index) add(e entry) {
-	for slot, tag := range ix.probe(e.name) {
-		if *slot == 0 {
-			*slot = tag | uint64(len(ix.arena)+1)
-			ix.arena = e.append(ix.arena)
-			return
-		}
-		if e.mark.property() >= 0 {
-			continue // its key is met once
-		}
-		if o, _ := ix.at(int(uint32(*slot)) - 1); o.mark == e.mark && bytes.Equal(o.name, e.name) {
+	p := ix.probe(e.name)
+	for o, _, ok := p.next(); ok; o, _, ok = p.next() {
+		if o.mark == e.mark && e.mark.property() < 0 {
 			return
 		}
 	}
+	ix.table[p.slot] = p.tag | uint64(len(ix.arena)+1)
+	ix.arena = e.append(ix.arena)
 }
 
 // measure counts the users who are not disabled, each at the first of their
 // entries.
 func (ix *index) measure() verifier.Coverage {
-	var kinds []verifier.Kinds
+	kinds := make([]verifier.Kinds, 0, len(ix.table)*2/3)
 	realms := make(map[string]bool)
 	for offset, next := 0, 0; offset < len(ix.arena); offset = next {
 		var e entry
@@ -101,7 +96,8 @@ func (ix *index) measure() verifier.Coverage {
 // userAt does the same as user, and returns false unless the user's first entry is
 // at offset.
 func (ix *index) userAt(name []byte, offset int) (u holdings, first bool) {
-	for at, e := range ix.entries(name) {
+	p := ix.probe(name)
+	for e, at, ok := p.next(); ok; e, at, ok = p.next() {
 		if at < offset {
 			return holdings{}, false
 		}

@@ -3,6 +3,7 @@ package lmdb
 import (
 	"bufio"
 	"encoding/hex"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -34,9 +35,15 @@ func missing(t *testing.T, what, debianPackage string) {
 	t.Skip(text)
 }
 
+// With -model.peer the files of other machines come to the tests.
+var foreignPeer = flag.String("model.peer", "", "program to use in place of compiling testdata/peer.c, such as one for another kind of machine")
+
 // buildPeer compiles testdata/peer.c, through which tests use liblmdb.
 func buildPeer(t *testing.T) (program string) {
 	t.Helper()
+	if *foreignPeer != "" {
+		return *foreignPeer
+	}
 	gcc := need(t, "gcc", "gcc")
 	program = filepath.Join(t.TempDir(), "peer")
 	cmd := exec.Command(gcc, "-O1", "-o", program, "testdata/peer.c", "-llmdb")

@@ -3,6 +3,10 @@
  *
  *	cc -O1 -o peer peer.c -llmdb
  *
+ * For another kind of machine, with the source of liblmdb at hand:
+ *
+ *	s390x-linux-gnu-gcc -static -O1 -I. -o peer-s390x peer.c mdb.c midl.c -pthread
+ *
  * It reads commands, one on a line, and answers each with a line: "ok", what was
  * asked for, or "error" and why. Keys and values are hexadecimal, "-" is empty.
  *

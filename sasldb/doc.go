@@ -17,7 +17,6 @@
 //	userPassword              the password
 //	cmusaslsecretCRAM-MD5     inner then outer HMAC state, 2 x 4 big-endian words
 //	cmusaslsecretDIGEST-MD5   MD5(user ":" realm ":" password)
-//
 //	cmusaslsecretOTP          one-time passwords, Cyrus's text record
 //	authPassword              SCRAM keys of one hash, as Cyrus reads them
 //	saslkit-SCRAM-SHA-1 …     SCRAM keys of the other hashes, see scram.go

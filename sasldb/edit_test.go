@@ -3,10 +3,13 @@
 package sasldb
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
+	"time"
 )
 
 func mustEdit(t testing.TB, path string, o WriteOptions, change func(*Tx) error) {
@@ -34,13 +37,33 @@ func TestEditGrows(t *testing.T) {
 	}
 }
 
+// large adds the benchmarks that take minutes and 2 GB of memory.
+var large = flag.Bool("large", false, "also measure files of a million users")
+
+// BenchmarkEdit is the cost of one durable change by the number of users in the
+// file, in time and in flushes of the disk's: two.
 func BenchmarkEdit(b *testing.B) {
-	path := filepath.Join(b.TempDir(), "sasldb2")
-	i := 0
-	for b.Loop() {
-		mustEdit(b, path, WriteOptions{Create: true}, func(tx *Tx) error {
-			i++
-			return tx.Set(user(fmt.Sprintf("u%d", i%1000), "r", "pw"))
+	for _, users := range []int{1, 1_000, 10_000, 100_000, 1_000_000} {
+		if users > 100_000 && !*large {
+			continue
+		}
+		b.Run(fmt.Sprint(users), func(b *testing.B) {
+			path := filepath.Join(b.TempDir(), "sasldb2")
+			records := make([]Record, users)
+			for i := range records {
+				records[i] = user(fmt.Sprintf("user%07d", i), "example.com", "secret-"+strconv.Itoa(i))
+			}
+			if err := Create(path, records); err != nil {
+				b.Fatal(err)
+			}
+			i := 0
+			b.ReportAllocs()
+			for b.Loop() {
+				i++
+				mustEdit(b, path, WriteOptions{Wait: time.Minute}, func(tx *Tx) error {
+					return tx.Set(user("user0000000", "example.com", "changed-"+strconv.Itoa(i)))
+				})
+			}
 		})
 	}
 }

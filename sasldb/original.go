@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/saslkit/saslkit/internal/dbm"
+	"github.com/saslkit/saslkit/internal/lmdb"
 )
 
 // An original is a file about to be replaced, as it was read. It stays open, for
@@ -78,6 +79,9 @@ func (o *original) load(ctx context.Context, path string) error {
 		if err == nil {
 			err = o.parse(path)
 		}
+		if err == nil {
+			err = o.settled(path)
+		}
 		if !errors.Is(err, ErrDamaged) || o.sure {
 			return err
 		}
@@ -106,6 +110,19 @@ func (o *original) parse(path string) (err error) {
 		return fmt.Errorf("%w (a damaged file is not changed: export what is sound and import it into a new one)", all[0])
 	}
 	o.records = newRecordList(records)
+	return nil
+}
+
+// settled makes sure that what was read of an LMDB file is one state of it.
+func (o *original) settled(path string) error {
+	f, ok := o.file.(*lmdb.File)
+	if !ok {
+		return nil
+	}
+	head := make([]byte, f.HeadSize())
+	if _, err := o.f.ReadAt(head, 0); err != nil || !f.Settled(head) {
+		return fmt.Errorf("sasldb: %s: changed while it was read: %w", path, ErrDamaged)
+	}
 	return nil
 }
 
@@ -180,8 +197,17 @@ func readBack(f *os.File, data []byte) error {
 // opening it so: a GDBM file by its own lock, any file by a lease if there are
 // leases. Without one it holds nothing, and others are noticed by what they wrote.
 func (o *original) hold(ctx context.Context, path string, how lockMode) error {
-	if err := o.holdLock(ctx, path, how); err != nil {
-		return err
+	head := make([]byte, sniffSize)
+	n, _ := o.f.ReadAt(head, 0)
+	switch formatOf(head[:n]) {
+	case GDBM:
+		// Its library never waits for its lock but fails: not to be held long.
+		if err := waitLock(ctx, o.f, path, how); err != nil {
+			return err
+		}
+		o.locked = true
+	case LMDB:
+		return nil // programs have it open all the time; see settled
 	}
 	for {
 		err := takeLease(o.f)
@@ -200,20 +226,6 @@ func (o *original) hold(ctx context.Context, path string, how lockMode) error {
 			return busy(path, err)
 		}
 	}
-}
-
-// holdLock takes the lock that libgdbm takes. That never waits but fails, so the
-// lock must not be held for long.
-func (o *original) holdLock(ctx context.Context, path string, how lockMode) error {
-	head := make([]byte, 4)
-	if _, err := o.f.ReadAt(head, 0); err != nil || formatOf(head) != GDBM {
-		return nil
-	}
-	if err := waitLock(ctx, o.f, path, how); err != nil {
-		return err
-	}
-	o.locked = true
-	return nil
 }
 
 func (o *original) letGo() {

@@ -196,9 +196,13 @@ func (b *beside) setAndDelete(ctx context.Context) {
 	}
 }
 
-// now returns the file's content, which nobody is writing in place.
+// now returns the file's content. It is replaced so often that a reading of it may
+// need some tries.
 func (b *beside) now() map[string]string {
 	l, err := Read(b.path)
+	for end := time.Now().Add(time.Minute); errors.Is(err, ErrDamaged) && time.Now().Before(end); {
+		l, err = Read(b.path)
+	}
 	if err != nil || l.Damage != nil {
 		b.Errorf("after saslpasswd2: %v, %v", err, l.Damage)
 	}

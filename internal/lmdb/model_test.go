@@ -16,7 +16,7 @@ import (
 )
 
 var (
-	modelRounds = flag.Int("model.rounds", 45, "transactions of each test with a model")
+	modelRounds = flag.Int("model.rounds", 30, "transactions of each test with a model")
 	modelSeed   = flag.Uint64("model.seed", 1, "seed of the tests with a model")
 )
 
@@ -48,7 +48,7 @@ func TestModel(t *testing.T) {
 			m := &model{peer: p, r: rand.New(rand.NewPCG(*modelSeed, uint64(i))), records: map[string]string{}}
 			m.play(*modelRounds)
 		})
-		for _, n := range []int{0, 1, 70, 1000} {
+		for _, n := range []int{0, 70, 400} {
 			t.Run(fmt.Sprintf("made by us with %d users, %s", n, how), func(t *testing.T) {
 				t.Parallel()
 				testModelOfOurs(t, program, n, how, rand.New(rand.NewPCG(*modelSeed, uint64(100*n+i))))

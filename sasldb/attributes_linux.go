@@ -26,8 +26,11 @@ func copyAttributes(to, old *os.File) error {
 	if _, ok := had[accessList]; ok {
 		return nil
 	}
-	return removeAttribute(to, accessList)
+	return removeAccessList(to)
 }
+
+// removeAccessList leaves the rights that the mode tells of.
+func removeAccessList(f *os.File) error { return removeAttribute(f, accessList) }
 
 const accessList = "system.posix_acl_access"
 

@@ -178,22 +178,26 @@ func (c *committer) fill(f *os.File, old *original, data []byte) error {
 	return nil
 }
 
-// dress gives the temporary file owner, mode and attributes, in that order: it is
-// never open to more people than the old one.
+// dress gives the temporary file owner, attributes and mode, in that order: it is
+// never open to more people than the old one, also not by the list that it may have
+// from its folder.
 func (c *committer) dress(f *os.File, old *original) error {
 	if !old.exists() {
 		mode := c.Mode
 		if mode == 0 {
 			mode = 0o600
 		}
+		if err := removeAccessList(f); err != nil {
+			return c.trouble(err)
+		}
 		return f.Chmod(mode.Perm())
 	}
 	err := copyOwner(f, old.info)
 	if err == nil {
-		err = f.Chmod(old.info.Mode().Perm())
+		err = copyAttributes(f, old.f)
 	}
 	if err == nil {
-		err = copyAttributes(f, old.f)
+		err = f.Chmod(old.info.Mode().Perm())
 	}
 	if err != nil {
 		return fmt.Errorf("sasldb: %s: %w: the new file cannot be given the owner and rights of the old: %w (run as the owner or as root)", c.path, ErrNotWritable, err)

@@ -217,3 +217,43 @@ func (c *crash) goOn(where string) {
 		c.Errorf("%s: left in the folder by the next change: %q", where, left)
 	}
 }
+
+// TestNeverWider looks at the temporary file before each call: it is open to nobody
+// but its owner, or to those whom the old file is open to.
+func TestNeverWider(t *testing.T) {
+	t.Parallel()
+	setfacl, getfacl := peer(t, "setfacl", "acl"), peer(t, "getfacl", "acl")
+	list := func(path string) string { return mustRun(t, "", getfacl, "-cn", path) }
+	for _, entries := range []string{"u:12346:r,g::-,m:r", "g::r"} {
+		path := newFile(t, fullTable()...)
+		folder := filepath.Dir(path)
+		mustSupport(t, setfacl, "-d", "-m", "u:12348:rw,g::rw,o::rw", folder)
+		mustSupport(t, setfacl, "-m", entries, path)
+		old, seen := list(path), 0
+		trace(t, []string{testBinary(t), "grow", path}, childEnvironment("operate"), "", folder, func(n int, c call) verdict {
+			temporary, err := filepath.Glob(filepath.Join(folder, ".sasldb2.saslkit-*"))
+			if err != nil || len(temporary) == 0 {
+				return verdict{}
+			}
+			seen++
+			if now := list(temporary[0]); effective(now) != "user::rw-\n\n" && now != old {
+				t.Errorf("before call %d, %v:\n%s", n, c, now)
+			}
+			return verdict{}
+		})
+		if seen < 4 || list(path) != old {
+			t.Errorf("seen %d times, and in the end\n%s", seen, list(path))
+		}
+	}
+}
+
+// effective leaves out of a list those who get nothing by it.
+func effective(list string) string {
+	var left strings.Builder
+	for line := range strings.Lines(list) {
+		if !strings.HasSuffix(line, ":---\n") {
+			left.WriteString(line)
+		}
+	}
+	return left.String()
+}

@@ -18,12 +18,13 @@ type operation struct {
 }
 
 var operations = map[string]operation{
-	"create":  {nil, editing(WriteOptions{Create: true}, addNewcomer), 1},
-	"grow":    {fullTable, editing(WriteOptions{}, addNewcomer), 1},
-	"delete":  {fullTable, editing(WriteOptions{}, deleteFirst), -1},
-	"batch":   {fullTable, editing(WriteOptions{}, addMany), 200},
-	"convert": {fullTable, convertInPlace, 0},
-	"sole":    {fullTable, editing(WriteOptions{}, addUnlessThere), 1},
+	"create":      {nil, editing(WriteOptions{Create: true}, addNewcomer), 1},
+	"create 0640": {nil, editing(WriteOptions{Create: true, Mode: 0o640}, addNewcomer), 1},
+	"grow":        {fullTable, editing(WriteOptions{}, addNewcomer), 1},
+	"delete":      {fullTable, editing(WriteOptions{}, deleteFirst), -1},
+	"batch":       {fullTable, editing(WriteOptions{}, addMany), 200},
+	"convert":     {fullTable, convertInPlace, 0},
+	"sole":        {fullTable, editing(WriteOptions{}, addUnlessThere), 1},
 }
 
 // editing counts how often Edit calls change.

@@ -279,6 +279,7 @@ var watchedCalls = map[uint64]watched{
 	unix.SYS_FCHOWNAT:        {"fchownat", dresses, byPath},
 	unix.SYS_UTIMENSAT:       {"utimensat", dresses, byPath},
 	unix.SYS_FSETXATTR:       {"fsetxattr", dresses, byDescriptor},
+	unix.SYS_FREMOVEXATTR:    {"fremovexattr", dresses, byDescriptor},
 }
 
 func byDescriptor(p process, args [6]uint64) (string, error)      { return p.named(args[0], nil) }

@@ -35,12 +35,28 @@
 //
 // # What is promised
 //
-// The file is never mapped into memory and never changed by reading it. Before
-// every login the file's stamp is compared with that of the view in memory
-// (device, inode, size, modification and change time); a stamp younger than two
-// seconds does not count, since a second write can share it. A file that cannot
-// be read whole and sound just now answers ErrUnavailable: Cyrus writes in
-// place, and a view torn by that is never served.
+// The file is never mapped into memory and never changed by reading it; nothing is
+// left beside it. Before every login the file's stamp (device, inode, size,
+// modification and change time) is compared with that of what was read, so that what
+// is acknowledged before a login counts for it; [Options] can relax that. A stamp
+// younger than two seconds does not count, since a second write can share it: then
+// the content is read and its digest compared, once for all logins that wait. It is
+// presumed that the clock of the file system is not behind ours by as much.
+//
+// What logins need is kept in memory, half to four fifths of the file's size, and the
+// descriptor of the file, so that no other can get its inode number.
+//
+// Berkeley DB has no locks that a reader could respect, and Cyrus SASL writes in
+// place. A file that looks damaged, or was written to in the last 20 ms, is read
+// again a few times. If the damage stays, the last good content answers for five
+// seconds, and only for users of whom the damaged file still shows just the same:
+// something may have been revoked before the file was damaged. Everybody else is
+// answered ErrUnavailable, as is everybody after that, or when nothing of the file can
+// be read. Nobody is refused for damage.
+//
+// GDBM files are read under their library's shared lock, which is awaited for a
+// second. LMDB has a lock file that a reader must register in to be safe; it is left
+// alone, and a file whose transactions went on meanwhile is read again.
 //
 // # Changes
 //

@@ -10,6 +10,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"github.com/saslkit/saslkit/internal/lmdb"
 )
 
 // A source is a database file that is open for reading. What is read of it counts
@@ -80,7 +82,32 @@ func (s *source) read() (data []byte, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.format == LMDB {
+		return data, s.stateOf(data)
+	}
 	return data, s.still()
+}
+
+// stateOf looks whether the data are one state of an LMDB file. Its writers leave
+// the last state alone until the one after the next, so it does not matter that they
+// write; that the file still has its name does.
+func (s *source) stateOf(data []byte) error {
+	f, err := lmdb.Open(data)
+	if err != nil {
+		return s.still() // if it is, others say what is wrong
+	}
+	head := make([]byte, f.HeadSize())
+	if _, err := s.ReadAt(head, 0); err != nil {
+		return s.cut(err)
+	}
+	now, err := stampOf(s.path)
+	if err != nil {
+		return err
+	}
+	if !f.Settled(head) || now != s.stamp && !now.isFile(s.stamp) {
+		return s.changed()
+	}
+	return nil
 }
 
 // digest returns the hash of the bytes of the file, reading them through a small

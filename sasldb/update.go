@@ -25,7 +25,7 @@ func Update(ctx context.Context, path string, o WriteOptions, r verifier.Request
 // The secrets of a disabled user are kept under names that Cyrus SASL does not
 // read.
 func (tx *Tx) Update(r verifier.Request, change func(verifier.Entry) (verifier.Entry, error)) error {
-	before := holdingOf(tx.User(r.User, r.Realm))
+	before := keyringOf(tx.User(r.User, r.Realm))
 	account := verifier.Account{User: r.User, Realm: r.Realm}
 	after, err := change(before.entry(account))
 	if err != nil {
@@ -41,11 +41,11 @@ func (tx *Tx) Update(r verifier.Request, change func(verifier.Entry) (verifier.E
 			return err
 		}
 	}
-	return tx.replaceSecrets(r, before, holding{disabled: after.Disabled, secrets: secrets})
+	return tx.replaceSecrets(r, before, keyring{disabled: after.Disabled, secrets: secrets})
 }
 
 // replaceSecrets exchanges the secrets of a user, or their names.
-func (tx *Tx) replaceSecrets(r verifier.Request, before, after holding) error {
+func (tx *Tx) replaceSecrets(r verifier.Request, before, after keyring) error {
 	// Everything is checked before anything is changed.
 	var records []Record
 	for name, value := range after.stored() {
@@ -66,46 +66,46 @@ func (tx *Tx) replaceSecrets(r verifier.Request, before, after holding) error {
 	return nil
 }
 
-// A holding is what a user has by way of secrets, whatever the names they are kept
+// A keyring is what a user has by way of secrets, whatever the names they are kept
 // under.
-type holding struct {
+type keyring struct {
 	exists   bool
 	disabled bool
 	secrets  map[string][]byte   // by property
 	names    map[string]struct{} // under which they were found
 }
 
-// holdingOf sorts the records of one user. A secret that Cyrus SASL has given to a
+// keyringOf sorts the records of one user. A secret that Cyrus SASL has given to a
 // disabled user is newer than the one of the same property that was put aside.
-func holdingOf(records []Record) holding {
-	h := holding{exists: len(records) > 0, secrets: map[string][]byte{}, names: map[string]struct{}{}}
+func keyringOf(records []Record) keyring {
+	k := keyring{exists: len(records) > 0, secrets: map[string][]byte{}, names: map[string]struct{}{}}
 	for _, r := range records {
 		property, aside := cutDisabled(r.Property)
 		if !aside && !isSecret(property) {
 			continue
 		}
-		h.names[r.Property] = struct{}{}
-		h.disabled = h.disabled || aside
-		if _, newer := h.secrets[property]; property != "" && !(aside && newer) {
-			h.secrets[property] = r.Value
+		k.names[r.Property] = struct{}{}
+		k.disabled = k.disabled || aside
+		if _, newer := k.secrets[property]; property != "" && !(aside && newer) {
+			k.secrets[property] = r.Value
 		}
 	}
-	return h
+	return k
 }
 
-// entry shows the holding to a caller, who may change it as he likes.
-func (h holding) entry(account verifier.Account) verifier.Entry {
-	return verifier.Entry{Exists: h.exists, Disabled: h.disabled, Secrets: secretsFrom(h.secrets, account)}
+// entry shows the keyring to a caller, who may change it as he likes.
+func (k keyring) entry(account verifier.Account) verifier.Entry {
+	return verifier.Entry{Exists: k.exists, Disabled: k.disabled, Secrets: secretsFrom(k.secrets, account)}
 }
 
 // stored gives the properties the names under which they are kept. Of a disabled
 // user without secrets an empty property remains, to tell.
-func (h holding) stored() map[string][]byte {
-	if !h.disabled {
-		return h.secrets
+func (k keyring) stored() map[string][]byte {
+	if !k.disabled {
+		return k.secrets
 	}
 	aside := map[string][]byte{}
-	for name, value := range h.secrets {
+	for name, value := range k.secrets {
 		aside[disabledPrefix+name] = value
 	}
 	if len(aside) == 0 {

@@ -77,7 +77,7 @@ func everyProperty(f *testing.F) []byte {
 type nameOf struct{ user, realm string }
 
 // usersIn sorts records by user, as the writer sees them.
-func usersIn(records []Record) map[nameOf]holding {
+func usersIn(records []Record) map[nameOf]keyring {
 	sorted := map[nameOf][]Record{}
 	for _, r := range records {
 		if r.Authid != "" {
@@ -85,14 +85,14 @@ func usersIn(records []Record) map[nameOf]holding {
 			sorted[name] = append(sorted[name], r)
 		}
 	}
-	users := map[nameOf]holding{}
+	users := map[nameOf]keyring{}
 	for name, records := range sorted {
-		users[name] = holdingOf(records)
+		users[name] = keyringOf(records)
 	}
 	return users
 }
 
-func checkAgainst(t *testing.T, db *DB, users map[nameOf]holding) {
+func checkAgainst(t *testing.T, db *DB, users map[nameOf]keyring) {
 	var kinds []verifier.Kinds
 	realms := map[string]bool{}
 	for name, h := range users {

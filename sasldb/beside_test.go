@@ -127,37 +127,43 @@ func (r *besideReader) read(ctx context.Context) {
 }
 
 // answered counts, and reports whether there was an answer at all.
-func (r *besideReader) answered(err error) bool {
+func (r *besideReader) answered(asked time.Time, err error) bool {
 	r.lookups++
-	if !errors.Is(err, verifier.ErrUnavailable) {
-		r.since = time.Time{}
-		return true
+	available := !errors.Is(err, verifier.ErrUnavailable)
+	if !available {
+		r.unavailable++
+		if r.since.IsZero() {
+			r.since = asked
+		}
 	}
-	r.unavailable++
 	if r.since.IsZero() {
-		r.since = time.Now()
+		return true
 	}
 	lasts := time.Since(r.since)
 	if lasts > 5*time.Second {
 		r.Errorf("no answer for %v: %v", lasts, err)
 	}
 	r.longest = max(r.longest, lasts)
-	return false
+	if available {
+		r.since = time.Time{}
+	}
+	return available
 }
 
 // stable logs a user in whom nobody touches.
 func (r *besideReader) stable(i int) {
+	asked := time.Now()
 	_, err := r.db.VerifyPassword(r.Context(), request(fmt.Sprintf("stable%d", i), "r"), fmt.Sprintf("pw%d", i))
-	if r.answered(err) && err != nil {
+	if r.answered(asked, err) && err != nil {
 		r.Errorf("a user who is there: %v", err)
 	}
 }
 
 // last looks up the number of the last change of a writer.
 func (r *besideReader) last(w *besideWriter) {
-	promised := w.done.Load()
+	promised, asked := w.done.Load(), time.Now()
 	s, err := r.db.LookupSecret(r.Context(), request(w.name+"-last", "r"), verifier.KindPassword)
-	if !r.answered(err) || promised < 0 && err != nil {
+	if !r.answered(asked, err) || promised < 0 && err != nil {
 		return
 	}
 	number, ok := strings.CutPrefix(string(s.Value), w.name+"-")

@@ -12,7 +12,6 @@ import (
 	"os/exec"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // Much of what is promised shows only between processes, so this test binary is
@@ -149,16 +148,6 @@ func untilTold(round func() bool) {
 		case <-told:
 			return
 		default:
-		}
-	}
-}
-
-// within fails the test unless ready turns true in time, which is ample.
-func within(t *testing.T, what string, ready func() bool) {
-	t.Helper()
-	for end := time.Now().Add(time.Minute); !ready(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("waited a minute for %s", what)
 		}
 	}
 }

@@ -121,32 +121,39 @@ func (l late) run(t *testing.T) {
 	path := newFile(t, fullTable()...)
 	data := l.data(t)
 	written := make(chan error, 1)
-	r := l.traceUntilRename(t, path, func() {
-		go func() {
-			f, err := os.OpenFile(path, os.O_RDWR, 0)
-			if err == nil {
-				time.Sleep(l.pause)
-				err = errors.Join(overwrite(f, data), f.Close())
-			}
-			written <- err
-		}()
-	})
+	r := l.traceUntilRename(t, path, func() { go l.come(path, data, written) }, goOn)
 	if err := <-written; err != nil {
 		t.Fatal(err)
 	}
 	l.check(t, path, r)
 }
 
+// come opens the file and writes to it.
+func (l late) come(path string, data []byte, written chan<- error) {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err == nil {
+		time.Sleep(l.pause)
+		err = errors.Join(overwrite(f, data), f.Close())
+	}
+	written <- err
+}
+
+func goOn(int, call) verdict { return verdict{} }
+
 // traceUntilRename runs the operation in a child, stops it when it is about to
 // rename, has another program come, and goes on when that waits to open the file.
-func (l late) traceUntilRename(t *testing.T, path string, come func()) traced {
+// Of the calls after that, counted from 1, then is asked.
+func (l late) traceUntilRename(t *testing.T, path string, come func(), then func(n int, c call) verdict) traced {
 	t.Helper()
-	came := false
-	return trace(t, []string{testBinary(t), l.operation, path}, childEnvironment("operate"), "", filepath.Dir(path), func(_ int, c call) verdict {
-		if c.does != renames || came {
+	came := 0
+	return trace(t, []string{testBinary(t), l.operation, path}, childEnvironment("operate"), "", filepath.Dir(path), func(n int, c call) verdict {
+		if came > 0 {
+			return then(n-came, c)
+		}
+		if c.does != renames {
 			return verdict{}
 		}
-		came = true
+		came = n
 		info, err := os.Stat(path)
 		if err != nil {
 			t.Error(err)
@@ -216,7 +223,7 @@ func TestLateSaslpasswd2(t *testing.T) {
 		if opened++; opened == 2 {
 			go func() {
 				defer close(ours) // also if the trace fails
-				ours <- l.traceUntilRename(t, path, func() { close(comes) })
+				ours <- l.traceUntilRename(t, path, func() { close(comes) }, goOn)
 			}()
 			select {
 			case <-comes:
@@ -229,6 +236,62 @@ func TestLateSaslpasswd2(t *testing.T) {
 		t.Fatalf("saslpasswd2 opens %d times: %s", opened, theirs.out)
 	}
 	l.check(t, path, <-ours)
+}
+
+// TestCrashWhileMerging kills us, or has a call fail, while we take over what a late
+// writer did. Our change is there, and theirs whole or not at all.
+func TestCrashWhileMerging(t *testing.T) {
+	t.Parallel()
+	needLeases(t)
+	l := late{operation: "grow"}
+	data := theirs(user("theirs", "r", "of them"), user("theirs too", "r", "of them"))(t)
+	run := func(then func(n int, c call) verdict) (path string, r traced) {
+		path = newFile(t, fullTable()...)
+		written := make(chan error, 1)
+		r = l.traceUntilRename(t, path, func() { go l.come(path, data, written) }, then)
+		if err := <-written; err != nil {
+			t.Fatal(err)
+		}
+		return path, r
+	}
+	check := func(where, path string) {
+		t.Helper()
+		values := contentOf(t, path).values
+		both := len(values) == len(fullTable())+3
+		if values[newcomerKey] != "pw" || !both && len(values) != len(fullTable())+1 {
+			t.Errorf("%s: %d users", where, len(values))
+		}
+		mustEdit(t, path, WriteOptions{}, func(tx *Tx) error { return tx.Set(user("later", "r", "pw")) })
+		if left := leftBeside(t, path); left != nil {
+			t.Errorf("%s: left in the folder by the next change: %q", where, left)
+		}
+	}
+	var plan []call
+	run(func(n int, c call) verdict {
+		plan = append(plan, c)
+		return verdict{}
+	})
+	for i, c := range plan {
+		for _, fault := range []verdict{{kill: true}, {fail: syscall.EIO}} {
+			if fault.fail != 0 && c.does == unlinks {
+				continue
+			}
+			where := fmt.Sprintf("%+v at call %d, %v", fault, i+1, c)
+			path, r := run(func(n int, _ call) verdict {
+				if n == i+1 {
+					return fault
+				}
+				return verdict{}
+			})
+			if r.status.Signaled() != fault.kill {
+				t.Errorf("%s: status %v", where, r.status)
+			} else if courtesy := c.file == "sasldb2.lock"; !fault.kill && !courtesy && !parseReport(t, r.out).is("ErrInPlace") {
+				t.Errorf("%s: %s", where, r.out)
+			}
+			check(where, path)
+		}
+	}
+	t.Logf("%d calls: %v", len(plan), plan)
 }
 
 // TestSlowLateWriter: who takes longer than we are ready to wait loses its change,
@@ -249,7 +312,7 @@ func TestSlowLateWriter(t *testing.T) {
 			}
 			written <- err
 		}()
-	})
+	}, goOn)
 	close(ended)
 	if err := <-written; err != nil {
 		t.Fatal(err)

@@ -51,6 +51,19 @@ func exitCode(err error) int {
 	return exitUntried
 }
 
+// changeError gives an error of changing a database file its code. An error that
+// has one keeps it.
+func changeError(err error) error {
+	var e *exitError
+	switch {
+	case err == nil || errors.As(err, &e):
+		return err
+	case errors.Is(err, sasldb.ErrNotWritable):
+		return &exitError{exitUsage, err}
+	}
+	return fileError(err)
+}
+
 // fileError gives an error of reading a database file its code.
 func fileError(err error) error {
 	if errors.Is(err, sasldb.ErrFormat) || errors.Is(err, sasldb.ErrDamaged) {

@@ -43,11 +43,35 @@ func (p *passwordSource) read(std *stdio, user string) (string, error) {
 		defer file.Close()
 		return firstLine(file, "the password file")
 	}
-	terminal, ok := std.in.(*os.File)
-	if !ok || !term.IsTerminal(int(terminal.Fd())) {
-		return "", usage("no terminal to ask for the password: use --password-stdin or --password-file")
+	if !isTerminal(std.in) {
+		return "", errNoTerminal
 	}
-	return prompt(std, terminal, user)
+	return prompt(std, "Password of "+user+": ")
+}
+
+var errNoTerminal = usage("no terminal to ask for the password: use --password-stdin or --password-file")
+
+// readNew returns a password that is going to be set: on a terminal it is asked
+// for twice.
+func (p *passwordSource) readNew(std *stdio, user string) (string, error) {
+	if p.stdin || p.file != "" || !isTerminal(std.in) {
+		return p.read(std, user)
+	}
+	return promptTwice(std, "New password of "+user+": ", "Again: ")
+}
+
+var errMistyped = errors.New("the two passwords are not the same")
+
+func promptTwice(std *stdio, first, second string) (string, error) {
+	password, err := prompt(std, first)
+	if err != nil {
+		return "", err
+	}
+	again, err := prompt(std, second)
+	if err == nil && again != password {
+		return "", &exitError{exitUsage, errMistyped}
+	}
+	return password, err
 }
 
 // firstLine reads a line without its newline. The last line may lack one.
@@ -64,8 +88,8 @@ func firstLine(r io.Reader, name string) (string, error) {
 }
 
 // prompt asks on the terminal, without echo. An interrupt gives the echo back.
-func prompt(std *stdio, terminal *os.File, user string) (string, error) {
-	fd := int(terminal.Fd())
+func prompt(std *stdio, question string) (string, error) {
+	fd := int(std.in.(*os.File).Fd()) // for which isTerminal holds
 	before, err := term.GetState(fd)
 	if err != nil {
 		return "", untried(fmt.Errorf("terminal: %w", err))
@@ -74,7 +98,7 @@ func prompt(std *stdio, terminal *os.File, user string) (string, error) {
 	signal.Notify(interrupted, os.Interrupt)
 	defer signal.Stop(interrupted)
 
-	fmt.Fprintf(std.err, "Password of %s: ", shown(user))
+	fmt.Fprint(std.err, shown(question))
 	type answer struct {
 		password []byte
 		err      error

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -13,27 +14,48 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"golang.org/x/term"
 )
 
-// A stdio is the three streams of a command.
+// A stdio is the name of a command and its three streams.
 type stdio struct {
-	in  io.Reader
-	out *bufio.Writer // results; remembers the first failed write
-	err io.Writer     // everything else; may be written to concurrently
+	name string
+	in   io.Reader
+	out  *bufio.Writer // results; remembers the first failed write
+	err  io.Writer     // everything else; may be written to concurrently
+	// terminal is where progress can be shown: standard error if it is a terminal,
+	// else nil. toTerminal says that results go to one.
+	terminal   io.Writer
+	toTerminal bool
+}
+
+func newStdio(name string, in io.Reader, out, stderr io.Writer) *stdio {
+	s := &stdio{name: name, in: in, out: bufio.NewWriter(out), err: &lockedWriter{w: stderr}}
+	if isTerminal(stderr) {
+		s.terminal = s.err
+	}
+	s.toTerminal = isTerminal(out)
+	return s
+}
+
+// isTerminal reports whether a stream is a terminal, for there is a person at it.
+func isTerminal(stream any) bool {
+	file, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
 }
 
 // say tells the person at the terminal something that is no result.
 func (s *stdio) say(format string, args ...any) {
 	for line := range strings.Lines(fmt.Sprintf(format, args...)) {
 		line = strings.TrimPrefix(strings.TrimSuffix(line, "\n"), "saslkit: ") // the library's own
-		fmt.Fprintln(s.err, "saslkit: "+shown(line))
+		fmt.Fprintln(s.err, s.name+": "+shown(line))
 	}
 }
 
 // run is the whole program but for what it cannot do in a test: it returns the
 // exit code. A command that serves does so until the context ends.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	std := &stdio{in: stdin, out: bufio.NewWriter(stdout), err: &lockedWriter{w: stderr}}
+	std := newStdio("saslkit", stdin, stdout, stderr)
 	root := newRoot(std)
 	root.SetArgs(args)
 	err := execute(ctx, root, args)
@@ -88,9 +110,13 @@ on the terminal or comes with --password-stdin or --password-file.`,
 	root.SetHelpCommand(newHelpCommand(root))
 	root.AddCommand(
 		newCheckCommand(std),
+		newConvertCommand(std),
 		newDemoCommand(std),
+		newExportCommand(std),
+		newImportCommand(std),
 		newLoginCommand(std),
 		newMechsCommand(std),
+		newPasswdCommand(std),
 		newUsersCommand(std),
 		newVerifyCommand(std),
 	)

@@ -46,20 +46,13 @@ error and the exit code is 4.`,
 			if reveal && !asJSON {
 				return usage("users: --reveal needs --json")
 			}
-			listing, err := sasldb.Read(path)
-			if err != nil {
-				return fileError(err)
-			}
-			slices.SortFunc(listing.Records, compareRecords)
-			if asJSON {
-				err = writeRecords(std.out, listing.Records, reveal)
-			} else {
-				writeUsers(std.out, listing.Records)
-			}
-			if err != nil {
-				return err
-			}
-			return sayListing(std, path, listing)
+			return list(std, path, func(records []sasldb.Record) error {
+				if asJSON {
+					return writeRecords(std, records, reveal)
+				}
+				writeUsers(std.out, records)
+				return nil
+			})
 		},
 	}
 	registerDB(cmd.Flags(), &path)
@@ -68,12 +61,48 @@ error and the exit code is 4.`,
 	return cmd
 }
 
+func newExportCommand(std *stdio) *cobra.Command {
+	var path string
+	cmd := &cobra.Command{
+		Use:   "export [-f FILE]",
+		Short: "Print all records of a sasldb file, for import",
+		Long: `Prints what "users --json --reveal" prints: one JSON object for each record, with
+its value in base64, passwords among them. Keep the output where nobody else can
+read it.
+
+Of a damaged file the sound records are printed; the damage is told on standard
+error and the exit code is 4.`,
+		Args: arguments(),
+		RunE: func(*cobra.Command, []string) error {
+			return list(std, path, func(records []sasldb.Record) error { return writeRecords(std, records, true) })
+		},
+	}
+	registerDB(cmd.Flags(), &path)
+	return cmd
+}
+
+// list prints the records of a file in order, and tells what it leaves out.
+func list(std *stdio, path string, write func([]sasldb.Record) error) error {
+	listing, err := sasldb.Read(path)
+	if err != nil {
+		return fileError(err)
+	}
+	slices.SortFunc(listing.Records, compareRecords)
+	if err := write(listing.Records); err != nil {
+		return err
+	}
+	return sayListing(std, path, listing)
+}
+
 func compareRecords(a, b sasldb.Record) int {
+	return cmp.Or(compareKeys(a, b), bytes.Compare(a.Value, b.Value))
+}
+
+func compareKeys(a, b sasldb.Record) int {
 	return cmp.Or(
 		strings.Compare(a.Realm, b.Realm),
 		strings.Compare(a.Authid, b.Authid),
 		strings.Compare(a.Property, b.Property),
-		bytes.Compare(a.Value, b.Value),
 	)
 }
 
@@ -123,7 +152,12 @@ func textOrBase64(s string) (text, encoded *string) {
 	return nil, &e
 }
 
-func writeRecords(out *bufio.Writer, records []sasldb.Record, reveal bool) error {
+func writeRecords(std *stdio, records []sasldb.Record, reveal bool) error {
+	var bar progress
+	if !std.toTerminal {
+		bar = std.progress("printing records", int64(len(records)))
+		defer bar.done()
+	}
 	var line bytes.Buffer
 	encoder := json.NewEncoder(&line)
 	encoder.SetEscapeHTML(false)
@@ -132,8 +166,9 @@ func writeRecords(out *bufio.Writer, records []sasldb.Record, reveal bool) error
 		if err := encoder.Encode(newJSONRecord(r, reveal)); err != nil {
 			return err
 		}
-		out.Write(printableJSON(bytes.TrimSuffix(line.Bytes(), []byte("\n"))))
-		out.WriteByte('\n')
+		std.out.Write(printableJSON(bytes.TrimSuffix(line.Bytes(), []byte("\n"))))
+		std.out.WriteByte('\n')
+		bar.add(1)
 	}
 	return nil
 }

@@ -1,0 +1,249 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/saslkit/saslkit/mech"
+	"github.com/saslkit/saslkit/sasldb"
+	"github.com/saslkit/saslkit/verifier"
+)
+
+// A passwd is one change of one user.
+type passwd struct {
+	std      *stdio
+	path     string
+	realm    string
+	format   newFormat
+	password passwordSource
+
+	scram, noPlain          bool
+	remove, disable, enable bool
+	ifNew, ifExists         bool
+}
+
+func newPasswdCommand(std *stdio) *cobra.Command {
+	p := &passwd{std: std}
+	cmd := &cobra.Command{
+		Use:   "passwd [-f FILE] [-u REALM] [options] USER",
+		Short: "Set a user's password in a sasldb file, delete or disable him",
+		Long: `Sets the password of USER, who may be user@realm; without a realm it is the
+host's name, as for saslpasswd2. A file that is missing is made.
+
+All kinds of secret that the user has are replaced together, in one commit: no
+old password stays valid under another kind. With --scram, or if he has SCRAM
+keys already, those of all hashes are stored. With --no-plain the password itself
+is not: then PLAIN, CRAM-MD5 and DIGEST-MD5 do not work for him, SCRAM does.
+
+A disabled user's secrets are kept under names that Cyrus SASL does not read
+either. A new password does not enable him.`,
+		Args: arguments("USER"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := p.contradiction(); err != nil {
+				return err
+			}
+			if p.remove || p.disable || p.enable {
+				return changeError(p.alter(cmd.Context(), args[0]))
+			}
+			return changeError(p.set(cmd.Context(), args[0]))
+		},
+	}
+	p.register(cmd.Flags())
+	return cmd
+}
+
+func (p *passwd) register(f *pflag.FlagSet) {
+	registerDB(f, &p.path)
+	f.StringVarP(&p.realm, "realm", "u", "", "the `REALM` of a name without one (default: the host's name)")
+	p.format.register(f)
+	f.BoolVar(&p.scram, "scram", false, "store SCRAM keys as well")
+	f.BoolVar(&p.noPlain, "no-plain", false, "do not store the password itself")
+	f.BoolVar(&p.remove, "delete", false, "delete the user: every property he has")
+	f.BoolVar(&p.disable, "disable", false, "disable the user until --enable")
+	f.BoolVar(&p.enable, "enable", false, "enable the user again, with the secrets that he had")
+	f.BoolVar(&p.ifNew, "if-new", false, "only if there is no such user yet")
+	f.BoolVar(&p.ifExists, "if-exists", false, "only if there is such a user already")
+	p.password.register(f)
+}
+
+// contradiction finds options that do not go together.
+func (p *passwd) contradiction() error {
+	alone := []string{}
+	for name, given := range map[string]bool{"--delete": p.remove, "--disable": p.disable, "--enable": p.enable} {
+		if given {
+			alone = append(alone, name)
+		}
+	}
+	slices.Sort(alone)
+	sets := p.scram || p.noPlain || p.ifNew || p.password != passwordSource{}
+	switch {
+	case len(alone) > 1:
+		return usage("passwd: %s exclude each other", strings.Join(alone, " and "))
+	case len(alone) == 1 && sets:
+		return usage("passwd: %s sets no password: only --if-exists may stand beside it", alone[0])
+	case p.ifNew && p.ifExists:
+		return usage("passwd: --if-new and --if-exists exclude each other")
+	}
+	return nil
+}
+
+// set stores a new password.
+func (p *passwd) set(ctx context.Context, given string) error {
+	name, err := newName(given, p.realm)
+	if err != nil {
+		return err
+	}
+	password, err := p.password.readNew(p.std, name.String())
+	if err != nil {
+		return err
+	}
+	maker := secretMaker{userName: name, password: password}
+	if _, err := maker.make(verifier.KindPassword); err != nil {
+		return err // before the file is touched
+	}
+	var stored verifier.Entry
+	options := sasldb.WriteOptions{Create: true, Format: p.format.Format}
+	err = sasldb.Update(ctx, p.path, options, name.request(), func(e verifier.Entry) (verifier.Entry, error) {
+		switch {
+		case p.ifNew && e.Exists:
+			return e, no("%s exists already", name)
+		case p.ifExists && !e.Exists:
+			return e, noSuchUser(name, p.path)
+		}
+		kinds, err := p.kinds(e)
+		if err != nil {
+			return e, err
+		}
+		e.Exists = true
+		e.Secrets, err = maker.make(kinds...)
+		stored = e
+		return e, err
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(p.std.out, "%s: password set (%s) in %s\n", quoted(name.String()), kindNames(stored.Secrets), quoted(p.path))
+	if stored.Disabled {
+		p.std.say("%s stays disabled: --enable lets him in again", name)
+	}
+	return nil
+}
+
+// kinds are those that the user gets: what he has, and what the options say.
+func (p *passwd) kinds(e verifier.Entry) ([]verifier.Kind, error) {
+	var kinds []verifier.Kind
+	if !p.noPlain {
+		kinds = append(kinds, verifier.KindPassword)
+	}
+	scram := p.scram
+	for _, s := range e.Secrets {
+		switch {
+		case isSCRAM(s.Kind):
+			scram = true
+		case s.Kind != verifier.KindPassword:
+			kinds = append(kinds, s.Kind)
+		}
+	}
+	if scram {
+		kinds = append(kinds, mech.SCRAMKinds()...)
+	}
+	if len(kinds) == 0 {
+		return nil, usage("passwd: with --no-plain alone the user would have no secret at all: add --scram")
+	}
+	return kinds, nil
+}
+
+func isSCRAM(kind verifier.Kind) bool { return slices.Contains(mech.SCRAMKinds(), kind) }
+
+func kindNames(secrets []verifier.Secret) string {
+	var names []string
+	for _, s := range secrets {
+		names = append(names, s.Kind.String())
+	}
+	return strings.Join(names, ", ")
+}
+
+// A secretMaker makes the secrets of one password. A change that runs again gets
+// the ones made before: SCRAM keys take a while.
+type secretMaker struct {
+	userName
+	password string
+	made     []verifier.Secret
+}
+
+func (m *secretMaker) make(kinds ...verifier.Kind) ([]verifier.Secret, error) {
+	same := slices.EqualFunc(m.made, kinds, func(s verifier.Secret, k verifier.Kind) bool { return s.Kind == k })
+	if !same || m.made == nil {
+		made, err := mech.Secrets(m.user, m.realm, m.password, kinds...)
+		if err != nil {
+			return nil, usage("the password cannot be used: %w", err)
+		}
+		m.made = made
+	}
+	return m.made, nil
+}
+
+// alter deletes, disables or enables somebody.
+func (p *passwd) alter(ctx context.Context, given string) error {
+	names, err := possibleNames(given, p.realm)
+	if err != nil {
+		return err
+	}
+	var name userName
+	err = sasldb.Edit(ctx, p.path, sasldb.WriteOptions{}, func(tx *sasldb.Tx) error {
+		i := slices.IndexFunc(names, func(n userName) bool { return len(tx.User(n.user, n.realm)) > 0 })
+		if i < 0 {
+			return noSuchUser(names[0], p.path)
+		}
+		name = names[i]
+		return tx.Update(name.request(), func(e verifier.Entry) (verifier.Entry, error) {
+			e.Exists, e.Disabled = !p.remove, p.disable
+			return e, nil
+		})
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(p.std.out, "%s: %s %s\n", quoted(name.String()), p.done(), quoted(p.path))
+	return nil
+}
+
+func (p *passwd) done() string {
+	switch {
+	case p.remove:
+		return "deleted from"
+	case p.disable:
+		return "disabled in"
+	}
+	return "enabled in"
+}
+
+// no is the answer no.
+func no(format string, args ...any) error { return &exitError{exitNo, fmt.Errorf(format, args...)} }
+
+func noSuchUser(n userName, path string) error { return no("%s: no user %s", path, n) }
+
+// A newFormat is the option that says what a new file is.
+type newFormat struct{ sasldb.Format }
+
+func (n *newFormat) register(f *pflag.FlagSet) {
+	f.Var(n, "format", "what a file that is missing becomes: `bdb` or gdbm")
+}
+
+// Set implements pflag.Value.
+func (n *newFormat) Set(name string) error {
+	format, err := sasldb.ParseFormat(name)
+	if err == nil && format == sasldb.LMDB {
+		return fmt.Errorf("lmdb is made by convert only")
+	}
+	n.Format = format
+	return err
+}
+
+// Type implements pflag.Value.
+func (*newFormat) Type() string { return "FORMAT" }

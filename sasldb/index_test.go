@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -229,8 +231,11 @@ func TestMemoryOfAnOpenDB(t *testing.T) {
 
 // TestMemoryOfHostileFiles: what a small file says does not make us take much.
 func TestMemoryOfHostileFiles(t *testing.T) {
-	for _, name := range []string{"bad-cycle.db", "bad-overflow-cycle.db", "bad-item-offset.db", "bad-page-type.db", "bad-truncated-half.db", "bdb-value-sizes.db"} {
-		path := "testdata/" + name
+	paths, err := filepath.Glob("testdata/bad-*.db")
+	if err != nil || len(paths) < 10 {
+		t.Fatal(len(paths), err)
+	}
+	for _, path := range paths {
 		info, err := os.Stat(path)
 		if err != nil {
 			t.Fatal(err)
@@ -242,7 +247,21 @@ func TestMemoryOfHostileFiles(t *testing.T) {
 		}
 		runtime.ReadMemStats(&after)
 		if taken := int64(after.TotalAlloc - before.TotalAlloc); taken > 16<<20+info.Size() {
-			t.Errorf("%s: %d bytes were allocated for %d", name, taken, info.Size())
+			t.Errorf("%s: %d bytes were allocated for %d", path, taken, info.Size())
+		}
+	}
+}
+
+// TestLookupAllocations: the path for the system call, and what is returned.
+func TestLookupAllocations(t *testing.T) {
+	path := newFile(t, user("al", "r", "one"), property_("scram", propertySCRAM, sha1Keys))
+	db, c := openClocked(t, path, Options{})
+	c.advance(time.Minute)
+	for name, want := range map[string]float64{"al": 2, "scram": 2, "nobody": 1, strings.Repeat("long", 20): 1} {
+		kinds := []verifier.Kind{verifier.KindSCRAMSHA1, verifier.KindPassword}
+		r := request(name, "r")
+		if got := testing.AllocsPerRun(100, func() { db.LookupSecret(t.Context(), r, kinds...) }); got > want {
+			t.Errorf("%s: %v allocations, want %v", name, got, want)
 		}
 	}
 }

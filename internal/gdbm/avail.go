@@ -51,7 +51,7 @@ func (f *File) cutAvailTable(b []byte) availTable {
 	return availTable{
 		size:  f.order.Uint32(b),
 		count: f.order.Uint32(b[4:]),
-		next:  f.getOffset(f.order, b[availBlockHead:]),
+		next:  f.getOffset(f.order, b[nextAvailAt:]),
 		elems: b[f.availHead():],
 	}
 }
@@ -73,48 +73,39 @@ func (w *walk) checkAvailTable() {
 	}
 }
 
-// bucketPieces returns the table of a bucket. A wrong count is cut down.
-func (f *File) bucketPieces(b *bucket) (table []byte, count uint32) {
-	return b.bytes[f.align:f.bitsAt()], min(f.order.Uint32(b.bytes), bucketAvails)
+// bucketTable returns the table of a bucket and how many elements it says it has.
+func (f *File) bucketTable(b *bucket) (table []byte, count uint32) {
+	return b.bytes[f.align:f.bitsAt()], f.order.Uint32(b.bytes)
 }
 
 // checkAvailOf looks at the table of a bucket.
 func (w *walk) checkAvailOf(b *bucket) {
-	table, count := w.bucketPieces(b)
-	if says := w.order.Uint32(b.bytes); says > bucketAvails {
-		w.faults.Add(damagedBucket(b.first, "the table of free space has %d elements, expected up to %d", says, bucketAvails))
+	table, count := w.bucketTable(b)
+	if count > bucketAvails {
+		w.faults.Add(damagedBucket(b.first, "the table of free space has %d elements, expected up to %d", count, bucketAvails))
 	} else if !w.soundTable(table, count) {
 		w.faults.Add(damagedBucket(b.first, "the table of free space leads out of the file"))
 	}
 }
 
-// chained gives the tables that follow that of block 0, as far as they are sound,
-// and notes what is wrong with the next. Of each the file has half the elements of
-// the first.
-func (v *verifier) chained() iter.Seq[availTable] {
-	return func(yield func(availTable) bool) {
-		elems := v.availElems(v.variant, v.blockSize) / 2
-		size := uint64(v.availHead() + int(elems)*v.availSize() + v.availSize())
-		for at := v.headTable().next; at != 0; {
-			end := uint64(len(v.data))
-			if at > end || end-at < size {
-				v.fault("a table of free space begins at byte %d, the file ends at byte %d", at, end)
-				return
-			}
-			if !v.used.add(at, at+size) {
-				v.fault("a table of free space at byte %d overlaps something, or was met before", at)
-				return
-			}
-			t := v.cutAvailTable(v.data[at : at+size])
-			if t.size < 2 || t.count > t.size || t.count > elems+1 || !v.soundTable(t.elems, t.count) {
-				v.fault("the table of free space at byte %d, of %d elements, is broken", at, t.count)
-				return
-			}
-			v.chain = append(v.chain, extent{at, at + size, structure})
-			if !yield(t) {
-				return
-			}
-			at = t.next
-		}
+// chainedTable returns one of the tables that follow that of block 0, if it is
+// sound. It has half the bytes of the elements of the first, and room for one more.
+func (v *verifier) chainedTable(at uint64) (availTable, bool) {
+	half := int(v.availElems(v.variant, v.blockSize)) * v.availSize() / 2
+	size, elems := uint64(v.availHead()+half+v.availSize()), uint32(half/v.availSize()+1)
+	if end := uint64(len(v.data)); at > end || end-at < size {
+		v.fault("a table of free space begins at byte %d, the file ends at byte %d", at, end)
+		return availTable{}, false
 	}
+	if !v.used.add(at, at+size) {
+		v.fault("a table of free space at byte %d overlaps something, or was met before", at)
+		return availTable{}, false
+	}
+	t := v.cutAvailTable(v.data[at : at+size])
+	if t.size < 2 || t.count > t.size || t.count > elems || !v.soundTable(t.elems, t.count) {
+		v.fault("the table of free space at byte %d, of %d elements, is broken", at, t.count)
+		return availTable{}, false
+	}
+	v.extents = append(v.extents, extent{at, at + size, freeTable})
+	return t, true
 }

@@ -49,7 +49,7 @@ func (f *File) slotBytes(b *bucket, n uint32) []byte {
 }
 
 func (f *File) slotHash(b *bucket, n uint32) uint32 {
-	return f.order.Uint32(f.slotBytes(b, n)[headSlotHash:])
+	return f.order.Uint32(f.slotBytes(b, n))
 }
 
 // cutSlot reads a slot without judging it.
@@ -58,10 +58,10 @@ func (f *File) cutSlot(b *bucket, n uint32) slot {
 	return slot{
 		bucket: b.first,
 		number: n,
-		hash:   f.order.Uint32(bytes[headSlotHash:]),
-		at:     f.getOffset(f.order, bytes[headSlotAt:]),
-		key:    f.order.Uint32(bytes[headSlotAt+f.offset:]),
-		value:  f.order.Uint32(bytes[headSlotAt+f.offset+4:]),
+		hash:   f.order.Uint32(bytes),
+		at:     f.getOffset(f.order, bytes[recordAt:]),
+		key:    f.order.Uint32(bytes[recordAt+f.offset:]),
+		value:  f.order.Uint32(bytes[recordAt+f.offset+4:]),
 	}
 }
 
@@ -112,7 +112,7 @@ func (f *File) checkSlot(b *bucket, s *slot, run uint32) *dbm.DamageError {
 func (f *File) record(b *bucket, s *slot) (dbm.Record, Chars, *dbm.DamageError) {
 	key, value, end := s.at, s.at+uint64(s.key), s.end()
 	r := dbm.Record{Key: f.data[key:value:value], Value: f.data[value:end:end]}
-	start := f.slotBytes(b, s.number)[headSlotStart:][:keyStartSize]
+	start := f.slotBytes(b, s.number)[keyStartAt:][:keyStartSize]
 	if n := min(len(r.Key), keyStartSize); string(r.Key[:n]) != string(start[:n]) {
 		return dbm.Record{}, 0, s.damaged("has a key that begins otherwise than the slot says")
 	}

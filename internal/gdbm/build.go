@@ -10,12 +10,15 @@ import (
 	"github.com/saslkit/saslkit/internal/dbm"
 )
 
-// maxNewDirSize is the size in bytes up to which a directory may grow in a new
-// file. It doubles with each bit that the hashes of too many keys for a bucket have
-// in common. Honest keys of ten million users are content with 2 MiB; but whoever
-// chooses names can make a few collide, and have us write the gigabyte at which
-// libgdbm gives up.
-const maxNewDirSize = 64 << 20
+// A directory doubles with each bit that the hashes of too many keys for a bucket
+// have in common. That of a million honest users takes 64 KiB, and with blocks of 512
+// bytes 4 MiB; but whoever chooses names can make a few collide, and have us write the
+// gigabyte at which libgdbm gives up. A new file's has to do with the larger of
+// these, in bytes.
+const (
+	maxNewDirSize = 16 << 20
+	dirSizePerKey = 64
+)
 
 // Build returns a new file with these records, in any order. Equal records give
 // equal bytes. The caller owns the file; records are only read.
@@ -79,6 +82,7 @@ func newBuilder(l Layout) (*builder, error) {
 }
 
 func (b *builder) build(records []dbm.Record) ([]byte, error) {
+	b.maxDirSize = min(max(b.maxDirSize, dirSizePerKey*uint64(len(records))), maxDirSize)
 	if err := b.sort(records); err != nil {
 		return nil, err
 	}
@@ -186,11 +190,11 @@ func (b *builder) writeBucket(bucket []byte, s share, at uint64) uint64 {
 			n = (n + 1) % b.elems
 		}
 		slot := slots[int(n)*b.slotSize():]
-		o.PutUint32(slot[headSlotHash:], p.hash)
-		copy(slot[headSlotStart:headSlotAt], p.Key)
-		b.putOffset(o, slot[headSlotAt:], at)
-		o.PutUint32(slot[headSlotAt+b.offset:], uint32(len(p.Key)))
-		o.PutUint32(slot[headSlotAt+b.offset+4:], uint32(len(p.Value)))
+		o.PutUint32(slot, p.hash)
+		copy(slot[keyStartAt:recordAt], p.Key)
+		b.putOffset(o, slot[recordAt:], at)
+		o.PutUint32(slot[recordAt+b.offset:], uint32(len(p.Key)))
+		o.PutUint32(slot[recordAt+b.offset+4:], uint32(len(p.Value)))
 		at += uint64(copy(b.file[at:], p.Key))
 		at += uint64(copy(b.file[at:], p.Value))
 	}
@@ -200,7 +204,7 @@ func (b *builder) writeBucket(bucket []byte, s share, at uint64) uint64 {
 // writeRest gives what is left of the last block to the first bucket as free space,
 // as libgdbm does with the last block of a new file.
 func (b *builder) writeRest(from uint64) {
-	if b.next-from <= ignoredPieces {
+	if b.next-from <= ignoredSize {
 		return
 	}
 	bucket := b.file[b.bucketsAt():]

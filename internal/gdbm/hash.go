@@ -22,26 +22,47 @@ const (
 )
 
 func (c Chars) String() string {
-	return [...]string{UsualChars: "usual", SignedChars: "signed", UnsignedChars: "unsigned"}[c]
+	switch c {
+	case SignedChars:
+		return "signed"
+	case UnsignedChars:
+		return "unsigned"
+	}
+	return "usual"
 }
 
 // hashKey is libgdbm's hash function. Anybody can make keys that collide.
 func (c Chars) hashKey(key []byte) uint32 {
-	h := 0x238f13af * uint32(len(key))
-	for i, b := range key {
-		v := uint32(b)
-		if c == SignedChars {
-			v = uint32(int8(b))
-		}
-		h = (h + v<<(i%24*5%24)) & hashMask
+	sum, negative := sumKey(key)
+	if c == SignedChars {
+		sum -= negative
 	}
-	return (1103515243*h + 12345) & hashMask
+	return scramble(sum)
 }
+
+// sumKey adds the bytes of a key, each shifted to another place, and apart from
+// that by how much the sum is less if chars are signed: a byte from 0x80 on then
+// counts 256 less.
+func sumKey(key []byte) (sum, negative uint32) {
+	sum = 0x238f13af * uint32(len(key))
+	shift := 0
+	for _, b := range key {
+		sum += uint32(b) << shift
+		negative += uint32(b>>7) << 8 << shift
+		if shift += 5; shift >= 24 {
+			shift -= 24
+		}
+	}
+	return sum, negative
+}
+
+func scramble(sum uint32) uint32 { return (1103515243*(sum&hashMask) + 12345) & hashMask }
 
 // charsOf tells which chars make the hash of a key: both, told as UsualChars, if
 // the key is ASCII. If neither does, ok is false.
 func charsOf(key []byte, hash uint32) (c Chars, ok bool) {
-	signed, unsigned := SignedChars.hashKey(key) == hash, UnsignedChars.hashKey(key) == hash
+	sum, negative := sumKey(key)
+	signed, unsigned := scramble(sum-negative) == hash, scramble(sum) == hash
 	switch {
 	case signed && unsigned:
 		return UsualChars, true

@@ -127,18 +127,19 @@ var shapes = [...]shape{
 }
 
 const (
-	bucketAvails   = 6  // elements of free space in a bucket
-	numsyncSize    = 32 // bytes between header and free space in Numsync files
-	minDirBits     = 3
-	maxDirSize     = 1 << 30 // bytes; libgdbm doubles a directory up to this
-	keyStartSize   = 4
-	headSlotHash   = 0
-	headSlotStart  = 4
-	headSlotAt     = 8
-	emptySlot      = 1<<32 - 1
-	maxRecord      = 1<<31 - 1 // bytes of key and value, and of either
-	ignoredPieces  = 4         // bytes of free space that libgdbm does not keep account of
-	availBlockHead = 8         // bytes of a table of free space before the offset of the next
+	numsyncSize  = 32      // bytes between header and free space in Numsync files
+	minDirBits   = 3       // libgdbm begins with 8 entries and doubles them
+	maxDirSize   = 1 << 30 // bytes; libgdbm doubles a directory up to this
+	maxRecord    = 1<<31 - 1
+	bucketAvails = 6 // elements of free space in a bucket
+	ignoredSize  = 4 // bytes of free space of which libgdbm keeps no account
+	nextAvailAt  = 8 // in a table of free space, where the next one's offset is
+
+	// In a slot, whose hash comes first.
+	emptySlot    = 1<<32 - 1 // instead of a hash
+	keyStartAt   = 4
+	keyStartSize = 4
+	recordAt     = 8 // the offset of the record; the lengths of key and value follow
 )
 
 func (s shape) headerSize() int { return 24 + 2*s.offset }
@@ -153,7 +154,7 @@ func (s shape) availAt(v Variant) int {
 
 // availHead and availSize return the bytes of a table of free space before its
 // elements, and of an element.
-func (s shape) availHead() int { return availBlockHead + s.offset }
+func (s shape) availHead() int { return nextAvailAt + s.offset }
 func (s shape) availSize() int { return s.align + s.offset }
 
 // availElems returns how many elements the table in block 0 has.

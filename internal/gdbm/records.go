@@ -28,7 +28,7 @@ func (f *File) Records() ([]dbm.Record, []*dbm.DamageError) {
 // before that, a small file could claim the same bytes very often.
 type collector struct {
 	*walk
-	buckets []*bucket
+	visited []*bucket
 	places  []place
 	extents []extent
 	made    [UnsignedChars + 1]int // how many keys have been hashed with which chars
@@ -62,9 +62,9 @@ func (c *collector) collectBucket(b *bucket) {
 			c.faults.Add(err)
 			continue
 		}
-		c.places = append(c.places, place{slot: slot, of: uint32(len(c.buckets)), sound: true})
+		c.places = append(c.places, place{slot: slot, of: uint32(len(c.visited)), sound: true})
 	}
-	c.buckets = append(c.buckets, b)
+	c.visited = append(c.visited, b)
 	c.checkBucket(b, occupied)
 }
 
@@ -76,14 +76,16 @@ type extent struct {
 
 const (
 	structure = -1 - iota // header, directory, bucket
-	free                  // as a table says
+	freeSpace             // as a table says
+	freeTable             // one of those behind the first
 )
 
 // findOverlaps looks for bytes claimed twice. There is no telling whose they are, so
 // that no record that has any of them is sound.
 func (c *collector) findOverlaps() {
+	c.extents = make([]extent, 0, 2+len(c.visited)+len(c.places))
 	c.extents = append(c.extents, extent{0, uint64(c.blockSize), structure}, extent{c.dir, c.dir + c.dirSize(c.dirBits), structure})
-	for _, b := range c.buckets {
+	for _, b := range c.visited {
 		c.extents = append(c.extents, extent{b.at, b.at + uint64(c.blockSize), structure})
 	}
 	for i := range c.places {
@@ -135,7 +137,7 @@ func (c *collector) readKeys() {
 		if !p.sound {
 			continue
 		}
-		_, chars, err := c.record(c.buckets[p.of], &p.slot)
+		_, chars, err := c.record(c.visited[p.of], &p.slot)
 		if err != nil {
 			p.sound = false
 			c.faults.Add(err)

@@ -28,7 +28,6 @@ func (f *File) Verify() (faults, warnings []*dbm.DamageError) {
 type verifier struct {
 	*collector
 	warnings dbm.Faults
-	chain    []extent // the tables of free space behind the first
 }
 
 func (v *verifier) fault(format string, args ...any) { v.faults.Add(damagedHeader(format, args...)) }
@@ -37,7 +36,7 @@ func (v *verifier) warn(format string, args ...any)  { v.warnings.Add(damagedHea
 // checkBits compares the entries that lead to a bucket with those that should: it
 // is these that libgdbm changes when it splits the bucket.
 func (v *verifier) checkBits() {
-	for _, b := range v.collector.buckets {
+	for _, b := range v.visited {
 		n := uint32(1) << (v.dirBits - v.bits(b))
 		if b.first%n != 0 || b.last-b.first != n-1 {
 			v.faults.Add(damagedBucket(b.first, "has %d of %d bits, yet directory entries %d to %d lead to it", v.bits(b), v.dirBits, b.first, b.last))
@@ -46,38 +45,44 @@ func (v *verifier) checkBits() {
 }
 
 // checkFree looks for free space that is not free, or is free twice: libgdbm would
-// give it away.
+// give it away. It adds the tables and what they say to the extents.
 func (v *verifier) checkFree() {
-	t := v.headTable()
-	v.free(t.elems, min(t.count, v.availElems(v.variant, v.blockSize)))
-	for t := range v.chained() {
-		v.free(t.elems, t.count)
+	t, ok := v.headTable(), true
+	if t.count <= v.availElems(v.variant, v.blockSize) {
+		v.addFree(t.elems, t.count)
 	}
-	v.extents = append(v.extents, v.chain...)
-	for _, b := range v.collector.buckets {
-		v.free(v.bucketPieces(b))
+	for t.next != 0 {
+		if t, ok = v.chainedTable(t.next); !ok {
+			break
+		}
+		v.addFree(t.elems, t.count)
+	}
+	for _, b := range v.visited {
+		if table, count := v.bucketTable(b); count <= bucketAvails {
+			v.addFree(table, count)
+		}
 	}
 	eachOverlap(v.extents, func(a, b extent) {
-		if a.owner != free && b.owner != free {
+		if a.owner >= structure && b.owner >= structure {
 			return // told before
 		}
-		if a.owner != free {
+		if a.owner >= structure {
 			a, b = b, a
 		}
-		v.fault("the free space at byte %d to %d overlaps %s", a.from, a.to, v.describe(b))
+		v.fault("%s at byte %d to %d overlaps %s", v.describe(a), a.from, a.to, v.describe(b))
 	})
 }
 
-// free adds the pieces of a table to the extents. The limits of libgdbm were
-// checked before.
-func (v *verifier) free(table []byte, count uint32) {
+// addFree adds the pieces of a table to the extents. Those that lead out of the file
+// were told before, and so was a table of a wrong length.
+func (v *verifier) addFree(table []byte, count uint32) {
 	var before uint32
 	sorted := true
 	for p := range v.pieces(table, count) {
 		sorted = sorted && p.size >= before
 		before = p.size
 		if p.size > 0 && v.soundPiece(p) {
-			v.extents = append(v.extents, extent{p.at, p.at + uint64(p.size), free})
+			v.extents = append(v.extents, extent{p.at, p.at + uint64(p.size), freeSpace})
 		}
 	}
 	if !sorted {
@@ -86,11 +91,13 @@ func (v *verifier) free(table []byte, count uint32) {
 }
 
 func (v *verifier) describe(e extent) string {
-	switch {
-	case e.owner == free:
-		return "other free space"
-	case e.owner < 0:
-		return "a bucket, the directory, the header or a table of free space"
+	switch e.owner {
+	case freeSpace:
+		return "free space"
+	case freeTable:
+		return "a table of free space"
+	case structure:
+		return "a bucket, the directory or the header"
 	}
 	p := &v.places[e.owner]
 	return fmt.Sprintf("slot %d of bucket %d", p.number, p.slot.bucket)
@@ -99,7 +106,7 @@ func (v *verifier) describe(e extent) string {
 // checkNext looks at the end of the file that the header tells. A file that goes on
 // behind it was told as damage.
 func (v *verifier) checkNext() {
-	if end := uint64(len(v.data)); v.next > end {
+	if end := uint64(len(v.data)); v.next > end && v.next <= v.maxFile() {
 		v.warn("the file ends at byte %d, the header says %d: cut short, or left so by libgdbm up to 1.14", end, v.next)
 	}
 	if v.next%uint64(v.blockSize) != 0 {

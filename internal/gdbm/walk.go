@@ -47,7 +47,11 @@ func (f *File) newWalk() *walk {
 // checkEnd looks at the end of the file. That it ends early is no damage by
 // itself: libgdbm up to 1.14 promised blocks that it had not written.
 func (w *walk) checkEnd() {
-	if end := uint64(len(w.data)); end > w.next {
+	end := uint64(len(w.data))
+	switch {
+	case w.next > w.maxFile(): // negative in C
+		w.faults.Add(damagedHeader("the header says that the file ends at byte %d, the format ends at %d", w.next, w.maxFile()))
+	case end > w.next:
 		w.faults.Add(damagedHeader("the file goes on to byte %d, the header says %d: a change was interrupted, libgdbm wants to recover the file", end, w.next))
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"syscall"
 	"testing"
 )
@@ -150,6 +151,32 @@ func untilTold(round func() bool) {
 		default:
 		}
 	}
+}
+
+// memoryFolder returns a folder that no slow disk holds up, for tests whose faults
+// are not those of disks.
+func memoryFolder(t *testing.T) string {
+	t.Helper()
+	folder, err := os.MkdirTemp("/dev/shm", "sasldb-test-")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(folder); err != nil {
+			t.Error(err)
+		}
+	})
+	return folder
+}
+
+// memoryFile is newFile in such a folder.
+func memoryFile(t *testing.T, records ...Record) string {
+	t.Helper()
+	path := filepath.Join(memoryFolder(t), "sasldb2")
+	if err := Create(path, records); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 func fail(format string, args ...any) {

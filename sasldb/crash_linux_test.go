@@ -50,7 +50,7 @@ type crash struct {
 }
 
 func newCrash(t *testing.T, name string, o operation) *crash {
-	folder := filepath.Join(t.TempDir(), "folder")
+	folder := filepath.Join(memoryFolder(t), "folder")
 	c := &crash{T: t, operation: o, name: name, path: filepath.Join(folder, "sasldb2")}
 	c.restore()
 	c.before = contentOf(t, c.path)
@@ -243,7 +243,7 @@ func TestNeverWider(t *testing.T) {
 	setfacl, getfacl := peer(t, "setfacl", "acl"), peer(t, "getfacl", "acl")
 	list := func(path string) string { return mustRun(t, "", getfacl, "-cn", path) }
 	for _, entries := range []string{"u:12346:r,g::-,m:r", "g::r"} {
-		path := newFile(t, fullTable()...)
+		path := memoryFile(t, fullTable()...)
 		folder := filepath.Dir(path)
 		mustSupport(t, setfacl, "-d", "-m", "u:12348:rw,g::rw,o::rw", folder)
 		mustSupport(t, setfacl, "-m", entries, path)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -25,10 +26,21 @@ var kills = flag.Int("kills", 200, "how many writers TestKill kills")
 // has happened.
 func TestKill(t *testing.T) {
 	t.Parallel()
-	path := newFile(t, user("stable", "r", "pw"))
+	formats := []Format{BerkeleyDB, GDBM}
+	for _, format := range formats {
+		t.Run(format.String(), func(t *testing.T) {
+			t.Parallel()
+			killWriters(t, format, *kills/len(formats))
+		})
+	}
+}
+
+func killWriters(t *testing.T, format Format, kills int) {
+	path := filepath.Join(memoryFolder(t), "sasldb2")
+	mustEdit(t, path, WriteOptions{Create: true, Format: format}, func(tx *Tx) error { return tx.Set(user("stable", "r", "pw")) })
 	ledgers := []*ledger{newLedger("a"), newLedger("b")}
 	promised := 0
-	for round := range *kills / len(ledgers) {
+	for round := range kills / len(ledgers) {
 		var all sync.WaitGroup
 		for _, l := range ledgers {
 			w := startWorker(t, "work", path, l.name, strconv.Itoa(l.next))
@@ -54,7 +66,7 @@ func TestKill(t *testing.T) {
 	for _, l := range ledgers {
 		promised += l.promised
 	}
-	t.Logf("%d writers killed, %d changes promised", *kills, promised)
+	t.Logf("%d writers killed, %d changes promised", kills, promised)
 	mustEdit(t, path, WriteOptions{}, addNewcomer)
 	if left := leftBeside(t, path); left != nil {
 		t.Errorf("left in the folder by the next change: %q", left)

@@ -20,7 +20,7 @@ import (
 // needLeases ends the test where the file system grants none.
 func needLeases(t *testing.T) {
 	t.Helper()
-	f, err := os.Open(newFile(t))
+	f, err := os.Open(memoryFile(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +33,7 @@ func needLeases(t *testing.T) {
 // fileWith returns the bytes of a whole file with these records.
 func fileWith(t *testing.T, records []Record) []byte {
 	t.Helper()
-	data, err := os.ReadFile(newFile(t, records...))
+	data, err := os.ReadFile(memoryFile(t, records...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func TestLateWriter(t *testing.T) {
 }
 
 func (l late) run(t *testing.T) {
-	path := newFile(t, fullTable()...)
+	path := memoryFile(t, fullTable()...)
 	data := l.data(t)
 	written := make(chan error, 1)
 	r := l.traceUntilRename(t, path, func() { go l.come(path, data, written) }, goOn)
@@ -210,7 +210,7 @@ func (l late) check(t *testing.T, path string, r traced) {
 func TestLateSaslpasswd2(t *testing.T) {
 	t.Parallel()
 	needLeases(t)
-	path := newFile(t, fullTable()...)
+	path := memoryFile(t, fullTable()...)
 	c := newCyrus(t, path)
 	l := late{operation: "grow", calls: 2, want: map[string]string{newcomerKey: "pw", "theirs\x00" + cyrusRealm + "\x00userPassword": "of them"}}
 	comes := make(chan struct{})
@@ -246,7 +246,7 @@ func TestCrashWhileMerging(t *testing.T) {
 	l := late{operation: "grow"}
 	data := theirs(user("theirs", "r", "of them"), user("theirs too", "r", "of them"))(t)
 	run := func(then func(n int, c call) verdict) (path string, r traced) {
-		path = newFile(t, fullTable()...)
+		path = memoryFile(t, fullTable()...)
 		written := make(chan error, 1)
 		r = l.traceUntilRename(t, path, func() { go l.come(path, data, written) }, then)
 		if err := <-written; err != nil {
@@ -299,7 +299,7 @@ func TestCrashWhileMerging(t *testing.T) {
 func TestSlowLateWriter(t *testing.T) {
 	t.Parallel()
 	needLeases(t)
-	path := newFile(t, fullTable()...)
+	path := memoryFile(t, fullTable()...)
 	data := theirs(user("theirs", "r", "of them"))(t)
 	ended, written := make(chan struct{}), make(chan error, 1)
 	l := late{operation: "grow", calls: 1, want: map[string]string{newcomerKey: "pw"}}
@@ -324,7 +324,7 @@ func TestSlowLateWriter(t *testing.T) {
 func TestEarlyWriter(t *testing.T) {
 	t.Parallel()
 	needLeases(t)
-	path := newFile(t, fullTable()...)
+	path := memoryFile(t, fullTable()...)
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -359,7 +359,7 @@ func TestEarlyWriter(t *testing.T) {
 func TestWriterMeanwhile(t *testing.T) {
 	t.Parallel()
 	needLeases(t)
-	path := newFile(t, fullTable()...)
+	path := memoryFile(t, fullTable()...)
 	data := theirs(user("theirs", "r", "of them"))(t)
 	open := func() *os.File {
 		f, err := os.OpenFile(path, os.O_RDWR, 0)
@@ -422,7 +422,7 @@ func TestStoppedSaslpasswd2(t *testing.T) {
 	for _, goesOn := range []string{"goes on", "stays"} {
 		t.Run(goesOn, func(t *testing.T) {
 			t.Parallel()
-			path := newFile(t, fullTable()...)
+			path := memoryFile(t, fullTable()...)
 			c := newCyrus(t, path)
 			edited := make(chan error, 1)
 			stopped := 0

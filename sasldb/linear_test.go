@@ -61,11 +61,25 @@ func (s standing) after(a action) (standing, bool) {
 	}
 }
 
+// byCyrus actions have their moments in the order of their starts: only one goes on
+// at a time, though it may count later.
+func (a action) byCyrus() bool { return a.verb == cyrusSets || a.verb == cyrusDeletes }
+
 // A world is what may be the case: how the user stands, and which of the actions
-// that have not ended, by bits, have had their moment.
+// that have not ended have had their moment: those by us by bits, and how many of
+// those by Cyrus SASL.
 type world struct {
 	standing
-	had uint64
+	had   uint64
+	cyrus int
+}
+
+// A search goes through a history in the order of time and keeps all worlds that
+// are possible.
+type search struct {
+	worlds map[world]bool
+	open   [64]*action // by us
+	cyrus  []*action   // that have started
 }
 
 // firstFault returns the first action that cannot have gone so, nil if the history
@@ -87,56 +101,75 @@ func firstFault(history []action) *action {
 		}
 		return cmp.Compare(a.at, b.at)
 	})
-	worlds := map[world]bool{{}: true}
-	var open [64]*action
+	s := search{worlds: map[world]bool{{}: true}}
 	for _, e := range events {
-		slot := slices.Index(open[:], nil)
 		if !e.ends {
-			open[slot] = e.action
-			continue
-		}
-		slot = slices.Index(open[:], e.action)
-		worlds = ended(spread(worlds, &open), slot, e.action.unsure)
-		open[slot] = nil
-		if len(worlds) == 0 {
+			s.starts(e.action)
+		} else if s.spread(); !s.ends(e.action) {
 			return e.action
 		}
 	}
 	return nil
 }
 
-// spread adds all the worlds in which open actions have had their moment.
-func spread(worlds map[world]bool, open *[64]*action) map[world]bool {
+func (s *search) starts(a *action) {
+	if a.byCyrus() {
+		s.cyrus = append(s.cyrus, a)
+	} else {
+		s.open[slices.Index(s.open[:], nil)] = a
+	}
+}
+
+// ends leaves out the worlds in which an action has not had its moment, and reports
+// whether there are others.
+func (s *search) ends(a *action) bool {
+	left := map[world]bool{}
+	slot, turn := slices.Index(s.open[:], a), slices.Index(s.cyrus, a)
+	for w := range s.worlds {
+		if a.byCyrus() {
+			if w.cyrus > turn {
+				left[w] = true
+			}
+		} else if w.had&(1<<slot) != 0 || a.unsure {
+			w.had &^= 1 << slot
+			left[w] = true
+		}
+	}
+	if !a.byCyrus() {
+		s.open[slot] = nil
+	}
+	s.worlds = left
+	return len(left) > 0
+}
+
+// spread adds all the worlds in which actions that go on have had their moment.
+func (s *search) spread() {
 	var todo []world
-	for w := range worlds {
+	for w := range s.worlds {
 		todo = append(todo, w)
+	}
+	add := func(w world, possible bool) {
+		if possible && !s.worlds[w] {
+			s.worlds[w] = true
+			todo = append(todo, w)
+		}
 	}
 	for len(todo) > 0 {
 		w := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
-		for slot, a := range open {
-			if a == nil || w.had&(1<<slot) != 0 {
-				continue
-			}
-			s, ok := w.after(*a)
-			if next := (world{s, w.had | 1<<slot}); ok && !worlds[next] {
-				worlds[next] = true
-				todo = append(todo, next)
+		for slot, a := range s.open {
+			if a != nil && w.had&(1<<slot) == 0 {
+				next, possible := w.after(*a)
+				add(world{next, w.had | 1<<slot, w.cyrus}, possible)
 			}
 		}
-	}
-	return worlds
-}
-
-// ended leaves out the worlds in which an action has not had its moment.
-func ended(worlds map[world]bool, slot int, unsure bool) map[world]bool {
-	left := map[world]bool{}
-	for w := range worlds {
-		if had := w.had&(1<<slot) != 0; had || unsure {
-			left[world{w.standing, w.had &^ (1 << slot)}] = true
+		if w.cyrus < len(s.cyrus) {
+			a := s.cyrus[w.cyrus]
+			next, possible := w.after(*a)
+			add(world{next, w.had, w.cyrus + 1}, possible)
+			add(world{w.standing, w.had, w.cyrus + 1}, a.unsure) // it never had one
 		}
 	}
-	return left
 }
 
 func TestFirstFault(t *testing.T) {
@@ -162,6 +195,9 @@ func TestFirstFault(t *testing.T) {
 		{"unsure, and it was", []action{{sets, "a", 1, 2, true}, {logsIn, "a", 3, 4, false}}, -1},
 		{"unsure, and it was not", []action{{sets, "a", 1, 2, true}, {isRefused, "a", 3, 4, false}}, -1},
 		{"unsure, but decided", []action{{sets, "a", 1, 2, true}, {isRefused, "a", 3, 4, false}, {logsIn, "a", 5, 6, false}}, 2},
+		{"Cyrus SASL late", []action{{sets, "a", 1, 2, false}, {cyrusSets, "b", 3, 9, false}, {logsIn, "a", 5, 6, false}, {logsIn, "b", 7, 8, false}}, -1},
+		{"Cyrus SASL in order", []action{{cyrusSets, "a", 1, 9, false}, {cyrusSets, "b", 2, 9, false}, {logsIn, "b", 4, 5, false}, {logsIn, "a", 6, 7, false}}, 3},
+		{"Cyrus SASL unsure", []action{{cyrusSets, "a", 1, 2, true}, {cyrusSets, "b", 3, 4, true}, {logsIn, "b", 5, 6, false}, {isRefused, "a", 7, 8, false}}, -1},
 		{"two orders", []action{{sets, "a", 1, 9, false}, {sets, "b", 2, 8, false}, {logsIn, "b", 10, 11, false}, {logsIn, "b", 12, 13, false}}, -1},
 		{"two orders, but one", []action{{sets, "a", 1, 9, false}, {sets, "b", 2, 8, false}, {logsIn, "b", 10, 11, false}, {logsIn, "a", 12, 13, false}}, 3},
 	} {

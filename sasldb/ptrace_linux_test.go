@@ -74,7 +74,7 @@ func trace(t *testing.T, argv, env []string, stdin, folder string, visit func(n 
 	defer runtime.UnlockOSThread()
 	pid, out := startTraced(t, argv, env, stdin)
 	defer out.Close()
-	guard := time.AfterFunc(time.Minute, func() { unix.Kill(pid, unix.SIGKILL) })
+	guard := time.AfterFunc(5*time.Minute, func() { unix.Kill(pid, unix.SIGKILL) })
 	defer guard.Stop()
 	r := tracer{process: process(pid), folder: folder, visit: visit, seen: map[process]bool{process(pid): true}, spoilt: map[process]unix.Errno{}}
 	if err := r.run(); err != nil {

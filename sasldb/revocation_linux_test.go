@@ -74,7 +74,7 @@ type history struct {
 }
 
 func newHistory(t *testing.T, seed uint64) *history {
-	h := &history{T: t, seed: seed, random: rand.New(rand.NewPCG(seed, 0)), path: newFile(t), done: map[string][]action{}, logins: map[string]int{}}
+	h := &history{T: t, seed: seed, random: rand.New(rand.NewPCG(seed, 0)), path: memoryFile(t), done: map[string][]action{}, logins: map[string]int{}}
 	if _, ok := findPeer("saslpasswd2"); ok && seed%2 == 0 {
 		h.cyrus = newCyrus(t, h.path)
 	}
@@ -91,6 +91,9 @@ func (h *history) run() {
 		h.all.Go(func() { h.runCyrus(ctx) })
 	}
 	for range historyFaults {
+		if ctx.Err() != nil {
+			break
+		}
 		h.fault()
 		pause(ctx, upTo(h.random, 2*historyTime/historyFaults))
 	}
@@ -287,7 +290,7 @@ func (h *history) judge() {
 	changes := h.changes()
 	for user, history := range h.done {
 		for i := range history {
-			if a := &history[i]; a.verb == cyrusSets || a.verb == cyrusDeletes {
+			if a := &history[i]; a.byCyrus() {
 				a.wait(changes)
 			}
 		}
@@ -305,7 +308,7 @@ func (h *history) judge() {
 func (h *history) changes() (all []action) {
 	for _, history := range h.done {
 		for _, a := range history {
-			if a.verb == sets || a.verb == deletes || a.verb == disables {
+			if a.verb != logsIn && a.verb != isRefused && !a.byCyrus() {
 				all = append(all, a)
 			}
 		}

@@ -17,7 +17,7 @@ var ErrInPlace = errors.New("sasldb: the change is in place, but not all is well
 
 // A change decides, given the content of the file, what to do to it. It may be
 // called again with other content.
-type change func(base recordList) ([]edit, error)
+type change func(base recordList) (edits, error)
 
 // commit changes the file at path by replacing it. The order of the steps is that
 // of the package comment.
@@ -31,8 +31,8 @@ func commit(ctx context.Context, path string, o WriteOptions, decide change) err
 	defer t.close()
 	c := committer{target: t, WriteOptions: o}
 	old, next, err := c.replace(ctx, func(now recordList) (recordList, error) {
-		edits, err := decide(now)
-		return now.patch(edits), err
+		es, err := decide(now)
+		return now.patch(es), err
 	})
 	if err != nil || old == nil {
 		return err
@@ -246,24 +246,24 @@ const (
 // comes after both. If it is now decided against our change that is taken back, and
 // the refusal returned.
 func (c *committer) mergeLate(old *original, next recordList, decide change) (refusal, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), lateWait)
-	defer cancel()
-	late := old.late(ctx)
+	late := old.late()
 	if late == nil {
 		return nil, nil
 	}
+	ctx, cancel := c.bounded(context.Background())
+	defer cancel()
 	base := old.records.patch(late)
 	old, next, err = c.replace(ctx, func(now recordList) (recordList, error) {
 		since := diff(next, now)
-		edits, err := decide(base)
+		es, err := decide(base)
 		refusal = err
-		return base.patch(edits).patch(since), nil
+		return base.patch(es).patch(since), nil
 	})
 	for range lateRounds {
 		if err != nil || old == nil {
 			break
 		}
-		late := old.late(ctx)
+		late := old.late()
 		old.close()
 		if late == nil {
 			break

@@ -33,7 +33,7 @@ func Create(path string, records []Record) error {
 		if old.exists() {
 			return nil, taken(path)
 		}
-		return newRecordList(list), nil
+		return list, nil
 	})
 }
 
@@ -125,7 +125,7 @@ func place(ctx context.Context, path string, o WriteOptions, compose func(old *o
 		old, next, err := c.placeOnce(ctx, compose)
 		if err == nil {
 			defer old.close()
-			return c.conclude(old, next, func(recordList) ([]edit, error) { return nil, nil })
+			return c.conclude(old, next, func(recordList) (edits, error) { return nil, nil })
 		}
 		if !errors.Is(err, errChanged) {
 			return err

@@ -1,7 +1,6 @@
 package sasldb
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -51,75 +50,78 @@ var (
 // The errors are those of Read, ErrBusy, ErrNotWritable, and those of the operating
 // system. If an error matches ErrInPlace the change is in the file nevertheless.
 func Edit(ctx context.Context, path string, o WriteOptions, change func(*Tx) error) error {
-	return commit(ctx, path, o, func(base recordList) ([]edit, error) {
-		tx := &Tx{base: base, edits: map[string]edit{}}
+	return commit(ctx, path, o, func(base recordList) (edits, error) {
+		tx := &Tx{base: base}
 		if err := change(tx); err != nil {
 			return nil, err
 		}
-		return tx.changes(), nil
+		return base.lacking(newEdits(tx.list)), nil
 	})
 }
 
 // A Tx is the content of a file with the changes made so far. It is not for
 // concurrent use.
 type Tx struct {
-	base  recordList
-	edits map[string]edit
+	base recordList
+	list []edit // as they were made
+	asks int    // for users
+	// byUser is the base by authid NUL realm NUL, made when it is worth it.
+	byUser map[string]recordList
 }
+
+// manyAsks is the number of users from which on it is quicker to sort the base by
+// user than to go through it for each.
+const manyAsks = 32
 
 // User returns the records of a user in the order of their properties, none for
 // an unknown one. The values are only to be read.
 func (tx *Tx) User(authid, realm string) []Record {
 	prefix := []byte(authid + "\x00" + realm + "\x00")
-	list := tx.base.withPrefix(prefix)
-	if len(tx.edits) > 0 {
-		list = list.patch(tx.editsOf(prefix))
-	}
+	tx.list = newEdits(tx.list)
+	list := tx.ofUser(prefix).patch(edits(tx.list).withPrefix(prefix))
 	var records []Record
 	for _, r := range list {
 		if authid, realm, property, ok := parseKey(r.Key); ok {
 			records = append(records, Record{authid, realm, property, r.Value})
 		}
 	}
+	slices.SortFunc(records, func(a, b Record) int { return strings.Compare(a.Property, b.Property) })
 	return records
 }
 
-// editsOf returns the edits of keys that begin so, in order.
-func (tx *Tx) editsOf(prefix []byte) []edit {
-	var edits []edit
-	for key, e := range tx.edits {
-		if strings.HasPrefix(key, string(prefix)) {
-			edits = append(edits, e)
+// ofUser returns what the base has of a user.
+func (tx *Tx) ofUser(prefix []byte) recordList {
+	if tx.asks++; tx.asks < manyAsks {
+		return tx.base.withPrefix(prefix)
+	}
+	if tx.byUser == nil {
+		tx.byUser = make(map[string]recordList)
+		for _, r := range tx.base {
+			if _, _, property, ok := cutKey(r.Key); ok {
+				user := string(r.Key[:len(r.Key)-len(property)])
+				tx.byUser[user] = append(tx.byUser[user], r)
+			}
 		}
 	}
-	return sortEdits(edits)
-}
-
-func sortEdits(edits []edit) []edit {
-	slices.SortFunc(edits, func(a, b edit) int { return bytes.Compare(a.key, b.key) })
-	return edits
+	return tx.byUser[string(prefix)]
 }
 
 // Set adds the record or changes its value. It keeps the value, which must not be
 // changed after.
 func (tx *Tx) Set(r Record) error {
-	if err := r.check(); err != nil {
-		return err
-	}
-	key, err := r.key()
+	key, err := r.check()
 	if err == nil {
 		tx.put(edit{key: key, value: r.Value})
 	}
 	return err
 }
 
-// check finds out whether a record can be stored.
-func (r Record) check() error {
+// check finds out whether a record can be stored, and returns its key.
+func (r Record) check() ([]byte, error) {
 	if len(r.Value) > MaxValue {
-		return fmt.Errorf("sasldb: record %s: value of %d bytes, Cyrus SASL reads %d", r, len(r.Value), MaxValue)
+		return nil, fmt.Errorf("sasldb: record %s: value of %d bytes, Cyrus SASL reads %d", r, len(r.Value), MaxValue)
 	}
-	_, err := r.key()
-	return err
+	return r.key()
 }
 
 // Delete takes a record away; it need not exist.
@@ -139,15 +141,4 @@ func (tx *Tx) DeleteUser(authid, realm string) bool {
 	return len(records) > 0
 }
 
-func (tx *Tx) put(e edit) { tx.edits[string(e.key)] = e }
-
-// changes returns what is to be done to the base, in order.
-func (tx *Tx) changes() []edit {
-	edits := make([]edit, 0, len(tx.edits))
-	for _, e := range tx.edits {
-		if !tx.base.holds(e) {
-			edits = append(edits, e)
-		}
-	}
-	return sortEdits(edits)
-}
+func (tx *Tx) put(e edit) { tx.list = append(tx.list, e) }

@@ -43,9 +43,9 @@ func (o *original) close() {
 	}
 }
 
-// holds reports whether the file needs no change to have these records.
+// holds reports whether the list is that of the file: patched with nothing.
 func (o *original) holds(next recordList) bool {
-	return o.file != nil && len(diff(o.records, next)) == 0
+	return o.file != nil && len(next) == len(o.records) && (len(next) == 0 || &next[0] == &o.records[0])
 }
 
 // read reads the file that the name stands for, when nobody writes to it.
@@ -109,7 +109,7 @@ func (o *original) parse(path string) (err error) {
 		all := damages(path, damage)
 		return fmt.Errorf("%w (a damaged file is not changed: export what is sound and import it into a new one)", all[0])
 	}
-	o.records = newRecordList(records)
+	o.records = records
 	return nil
 }
 
@@ -264,13 +264,15 @@ func (o *original) sameContent() (bool, error) {
 	return bytes.Equal(now, o.data), err
 }
 
-// late waits until nobody has the replaced file open for writing, as long as the
-// context allows, and returns what was done to it since it was read. What cannot be
+// late waits until nobody has the replaced file open for writing, for lateWait at
+// most, and returns what was done to it since it was read. What cannot be
 // read was not finished, and so was promised to nobody.
-func (o *original) late(ctx context.Context) []edit {
+func (o *original) late() edits {
 	if !o.exists() || o.discarded {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), lateWait)
+	defer cancel()
 	if o.hold(ctx, "", shared) != nil {
 		return nil // still at it: the window that the package comment tells of
 	}
@@ -287,5 +289,5 @@ func (o *original) late(ctx context.Context) []edit {
 	if damage != nil {
 		return nil
 	}
-	return diff(o.records, newRecordList(records))
+	return diff(o.records, records)
 }

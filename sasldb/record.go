@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"log/slog"
-	"strings"
 
 	"github.com/saslkit/saslkit/internal/secret"
 )
@@ -31,10 +30,14 @@ func (r Record) MarshalText() ([]byte, error) { return []byte(fmt.Sprint(r)), ni
 
 // key is the record's key in the database.
 func (r Record) key() ([]byte, error) {
-	if strings.Contains(r.Authid+r.Realm+r.Property, "\x00") {
+	key := make([]byte, 0, len(r.Authid)+1+len(r.Realm)+1+len(r.Property))
+	key = append(append(key, r.Authid...), 0)
+	key = append(append(key, r.Realm...), 0)
+	key = append(key, r.Property...)
+	if bytes.Count(key, []byte{0}) != 2 {
 		return nil, fmt.Errorf("sasldb: record %s: a name holds NUL", r)
 	}
-	return []byte(r.Authid + "\x00" + r.Realm + "\x00" + r.Property), nil
+	return key, nil
 }
 
 // parseKey cuts a key at its two NULs; false means that the record is foreign.

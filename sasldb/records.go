@@ -8,14 +8,10 @@ import (
 	"github.com/saslkit/saslkit/internal/dbm"
 )
 
-// Lists of records in the order of their keys, no key twice. A list is not changed
-// once it is made.
+// A recordList holds records in any order, no key twice. It is not changed once it
+// is made. Lists are long and edits few, so what is done with both goes through the
+// list once and looks keys up among the edits.
 type recordList []dbm.Record
-
-func newRecordList(records []dbm.Record) recordList {
-	slices.SortFunc(records, func(a, b dbm.Record) int { return bytes.Compare(a.Key, b.Key) })
-	return records
-}
 
 // An edit sets the value of one key, or takes the key away.
 type edit struct {
@@ -24,75 +20,101 @@ type edit struct {
 	gone  bool
 }
 
-// withPrefix returns the records whose keys begin so.
-func (l recordList) withPrefix(prefix []byte) recordList {
-	i, _ := l.search(prefix)
+// edits are in the order of their keys, no key twice.
+type edits []edit
+
+// newEdits brings edits in order. Of those of one key the last one counts.
+func newEdits(list []edit) edits {
+	byKey := func(a, b edit) int { return bytes.Compare(a.key, b.key) }
+	if !slices.IsSortedFunc(list, byKey) {
+		slices.SortStableFunc(list, byKey)
+	}
+	n := 0
+	for i, e := range list {
+		if i+1 == len(list) || !bytes.Equal(e.key, list[i+1].key) {
+			list[n] = e
+			n++
+		}
+	}
+	return list[:n]
+}
+
+func (es edits) find(key []byte) (int, bool) {
+	return slices.BinarySearchFunc(es, key, func(e edit, key []byte) int { return bytes.Compare(e.key, key) })
+}
+
+// withPrefix returns the edits of keys that begin so.
+func (es edits) withPrefix(prefix []byte) edits {
+	i, _ := es.find(prefix)
 	n := i
-	for n < len(l) && bytes.HasPrefix(l[n].Key, prefix) {
+	for n < len(es) && bytes.HasPrefix(es[n].key, prefix) {
 		n++
 	}
-	return l[i:n]
+	return es[i:n]
 }
 
-func (l recordList) search(key []byte) (int, bool) {
-	return slices.BinarySearchFunc(l, key, func(r dbm.Record, key []byte) int { return bytes.Compare(r.Key, key) })
+// withPrefix returns the records whose keys begin so.
+func (l recordList) withPrefix(prefix []byte) (found recordList) {
+	for _, r := range l {
+		if bytes.HasPrefix(r.Key, prefix) {
+			found = append(found, r)
+		}
+	}
+	return found
 }
 
-// holds reports whether e would change nothing.
-func (l recordList) holds(e edit) bool {
-	i, found := l.search(e.key)
-	return found != e.gone && (e.gone || bytes.Equal(l[i].Value, e.value))
-}
-
-// patch returns the list with edits applied, which are in the order of their keys.
-func (l recordList) patch(edits []edit) recordList {
-	if len(edits) == 0 {
+// patch returns the list with edits applied.
+func (l recordList) patch(es edits) recordList {
+	if len(es) == 0 {
 		return l
 	}
-	patched := make(recordList, 0, len(l)+len(edits))
-	for _, e := range edits {
-		n, found := l.search(e.key)
-		patched = append(patched, l[:n]...)
-		if l = l[n:]; found {
-			l = l[1:]
+	patched := make(recordList, 0, len(l)+len(es))
+	for _, r := range l {
+		if _, edited := es.find(r.Key); !edited {
+			patched = append(patched, r)
 		}
+	}
+	for _, e := range es {
 		if !e.gone {
 			patched = append(patched, dbm.Record{Key: e.key, Value: e.value})
 		}
 	}
-	return append(patched, l...)
+	return patched
+}
+
+// lacking returns the edits without those that would change nothing.
+func (l recordList) lacking(es edits) edits {
+	if len(es) == 0 {
+		return nil
+	}
+	idle := make([]bool, len(es))
+	for i, e := range es {
+		idle[i] = e.gone
+	}
+	for _, r := range l {
+		if i, found := es.find(r.Key); found {
+			idle[i] = !es[i].gone && bytes.Equal(es[i].value, r.Value)
+		}
+	}
+	var left edits
+	for i, e := range es {
+		if !idle[i] {
+			left = append(left, e)
+		}
+	}
+	return left
 }
 
 // diff returns the edits that make newer of older.
-func diff(older, newer recordList) (edits []edit) {
-	for len(older) > 0 || len(newer) > 0 {
-		switch order := compareFirst(older, newer); {
-		case order < 0:
-			edits = append(edits, edit{key: older[0].Key, gone: true})
-			older = older[1:]
-		case order > 0:
-			edits = append(edits, edit{key: newer[0].Key, value: newer[0].Value})
-			newer = newer[1:]
-		default:
-			if !bytes.Equal(older[0].Value, newer[0].Value) {
-				edits = append(edits, edit{key: newer[0].Key, value: newer[0].Value})
-			}
-			older, newer = older[1:], newer[1:]
-		}
+func diff(older, newer recordList) edits {
+	list := make([]edit, 0, len(older)+len(newer))
+	for _, r := range older {
+		list = append(list, edit{key: r.Key, gone: true})
 	}
-	return edits
-}
-
-// compareFirst says which of two lists, one of them not empty, has the lower first
-// key; the end of a list comes after every key.
-func compareFirst(a, b recordList) int {
-	switch {
-	case len(a) == 0:
-		return 1
-	case len(b) == 0:
-		return -1
+	for _, r := range newer {
+		list = append(list, edit{key: r.Key, value: r.Value})
 	}
-	return bytes.Compare(a[0].Key, b[0].Key)
+	return older.lacking(newEdits(list))
 }
 
 // A fingerprint is a number for a set of records that does not depend on their

@@ -50,7 +50,7 @@ func (tx *Tx) replaceSecrets(r verifier.Request, before, after keyring) error {
 	var records []Record
 	for name, value := range after.stored() {
 		record := Record{Authid: r.User, Realm: r.Realm, Property: name, Value: value}
-		if err := record.check(); err != nil {
+		if _, err := record.check(); err != nil {
 			return err
 		}
 		records = append(records, record)

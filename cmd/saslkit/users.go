@@ -33,7 +33,8 @@ func newUsersCommand(std *stdio) *cobra.Command {
 		Use:   "users [-f FILE] [--json] [--reveal]",
 		Short: "List the users of a sasldb file",
 		Long: `Prints one line for each user: user@realm, a tab, and the properties that the
-file holds of him, separated by commas. Names that hold control characters are
+file holds of him, separated by commas; those of a disabled user begin with
+saslkit-disabled: and serve nothing. Names that hold control characters are
 printed as Go strings in quotes.
 
 With --json, one object for each record: authid, realm, property, with

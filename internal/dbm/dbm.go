@@ -47,8 +47,8 @@ type File interface {
 // bytes of a key or value.
 type DamageError struct {
 	Format string // of the file: "bdb", "gdbm", "lmdb"
-	Unit   string // what the format consists of: "page", "bucket"
-	Number uint32 // of the page or bucket; page 0 of a Berkeley DB file is its metadata
+	Unit   string // what the format consists of: "page", "bucket", "block"
+	Number uint32 // of that; page 0 of a Berkeley DB file is its metadata, block 0 of a GDBM file its header
 	Reason string // "entry 3 ends at byte 4102 of 4096"
 }
 

@@ -25,6 +25,8 @@ func (s *stdio) progress(what string, total int64, options ...progressbar.Option
 		progressbar.OptionShowCount(),
 		progressbar.OptionClearOnFinish(),
 		progressbar.OptionEnableColorCodes(false),
+		// Else the bar starts a goroutine that draws without a lock and may never end.
+		progressbar.OptionSetSpinnerChangeInterval(0),
 	}, options...)
 	return progress{progressbar.NewOptions64(total, options...)}
 }

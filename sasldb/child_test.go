@@ -35,8 +35,11 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// childEnvironment is that of a child that does what name says.
-func childEnvironment(name string) []string { return append(os.Environ(), childVariable+"="+name) }
+// childEnvironment is that of a child that does what name says. The race detector
+// would have it sleep for a second at its end.
+func childEnvironment(name string) []string {
+	return append(os.Environ(), childVariable+"="+name, "GORACE=atexit_sleep_ms=0 "+os.Getenv("GORACE"))
+}
 
 // childCommand prepares a child, which is killed if the test ends before it.
 func childCommand(t *testing.T, name string, args ...string) *exec.Cmd {

@@ -8,14 +8,16 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// Writers that know nothing of our lock and open the file for writing before,
-// during and after our commit.
+// Writers that know nothing of our lock and come when it is all but too late.
 
 // needLeases ends the test where the file system grants none.
 func needLeases(t *testing.T) {
@@ -128,9 +130,30 @@ func (l late) run(t *testing.T) {
 	l.check(t, path, r)
 }
 
+// openForWriting waits while there is a lease on the file, and then has that file
+// whatever its name is now. No signal of the Go runtime may interrupt the wait: then
+// it begins again, with the file that has the name.
+func openForWriting(path string) (*os.File, error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var all, before unix.Sigset_t
+	for i := range all.Val {
+		all.Val[i]--
+	}
+	if err := unix.PthreadSigmask(unix.SIG_BLOCK, &all, &before); err != nil {
+		return nil, err
+	}
+	defer unix.PthreadSigmask(unix.SIG_SETMASK, &before, nil)
+	fd, err := unix.Open(path, unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), path), nil
+}
+
 // come opens the file and writes to it.
 func (l late) come(path string, data []byte, written chan<- error) {
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	f, err := openForWriting(path)
 	if err == nil {
 		time.Sleep(l.pause)
 		err = errors.Join(overwrite(f, data), f.Close())
@@ -238,62 +261,6 @@ func TestLateSaslpasswd2(t *testing.T) {
 	l.check(t, path, <-ours)
 }
 
-// TestCrashWhileMerging kills us, or has a call fail, while we take over what a late
-// writer did. Our change is there, and theirs whole or not at all.
-func TestCrashWhileMerging(t *testing.T) {
-	t.Parallel()
-	needLeases(t)
-	l := late{operation: "grow"}
-	data := theirs(user("theirs", "r", "of them"), user("theirs too", "r", "of them"))(t)
-	run := func(then func(n int, c call) verdict) (path string, r traced) {
-		path = memoryFile(t, fullTable()...)
-		written := make(chan error, 1)
-		r = l.traceUntilRename(t, path, func() { go l.come(path, data, written) }, then)
-		if err := <-written; err != nil {
-			t.Fatal(err)
-		}
-		return path, r
-	}
-	check := func(where, path string) {
-		t.Helper()
-		values := contentOf(t, path).values
-		both := len(values) == len(fullTable())+3
-		if values[newcomerKey] != "pw" || !both && len(values) != len(fullTable())+1 {
-			t.Errorf("%s: %d users", where, len(values))
-		}
-		mustEdit(t, path, WriteOptions{}, func(tx *Tx) error { return tx.Set(user("later", "r", "pw")) })
-		if left := leftBeside(t, path); left != nil {
-			t.Errorf("%s: left in the folder by the next change: %q", where, left)
-		}
-	}
-	var plan []call
-	run(func(n int, c call) verdict {
-		plan = append(plan, c)
-		return verdict{}
-	})
-	for i, c := range plan {
-		for _, fault := range []verdict{{kill: true}, {fail: syscall.EIO}} {
-			if fault.fail != 0 && c.does == unlinks {
-				continue
-			}
-			where := fmt.Sprintf("%+v at call %d, %v", fault, i+1, c)
-			path, r := run(func(n int, _ call) verdict {
-				if n == i+1 {
-					return fault
-				}
-				return verdict{}
-			})
-			if r.status.Signaled() != fault.kill {
-				t.Errorf("%s: status %v", where, r.status)
-			} else if courtesy := c.file == "sasldb2.lock"; !fault.kill && !courtesy && !parseReport(t, r.out).is("ErrInPlace") {
-				t.Errorf("%s: %s", where, r.out)
-			}
-			check(where, path)
-		}
-	}
-	t.Logf("%d calls: %v", len(plan), plan)
-}
-
 // TestSlowLateWriter: who takes longer than we are ready to wait loses its change,
 // and nothing else happens.
 func TestSlowLateWriter(t *testing.T) {
@@ -305,7 +272,7 @@ func TestSlowLateWriter(t *testing.T) {
 	l := late{operation: "grow", calls: 1, want: map[string]string{newcomerKey: "pw"}}
 	r := l.traceUntilRename(t, path, func() {
 		go func() {
-			f, err := os.OpenFile(path, os.O_RDWR, 0)
+			f, err := openForWriting(path)
 			<-ended
 			if err == nil {
 				err = errors.Join(overwrite(f, data), f.Close())
@@ -318,152 +285,4 @@ func TestSlowLateWriter(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.check(t, path, r)
-}
-
-// TestEarlyWriter: a writer that has the file open before we read it is waited for.
-func TestEarlyWriter(t *testing.T) {
-	t.Parallel()
-	needLeases(t)
-	path := memoryFile(t, fullTable()...)
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	before := contentOf(t, path)
-	err = Edit(t.Context(), path, WriteOptions{Wait: 100 * time.Millisecond}, addNewcomer)
-	if !errors.Is(err, ErrBusy) {
-		t.Errorf("while another has the file open: %v", err)
-	}
-	if now := contentOf(t, path); !now.equal(before) {
-		t.Error("while another has the file open: ", before.difference(now))
-	}
-	data := theirs(user("theirs", "r", "of them"))(t)
-	time.AfterFunc(100*time.Millisecond, func() {
-		if err := errors.Join(overwrite(f, data), f.Close()); err != nil {
-			t.Error(err)
-		}
-	})
-	mustEdit(t, path, WriteOptions{}, addNewcomer)
-	want := contentOf(t, path).values
-	if want[newcomerKey] != "pw" || want["theirs\x00r\x00userPassword"] != "of them" {
-		t.Errorf("one of the changes is missing among %d users", len(want))
-	}
-	if left := leftBeside(t, path); left != nil {
-		t.Errorf("left in the folder: %q", left)
-	}
-}
-
-// TestWriterMeanwhile: a writer that opens the file after we have read it is waited
-// for, and noticed.
-func TestWriterMeanwhile(t *testing.T) {
-	t.Parallel()
-	needLeases(t)
-	path := memoryFile(t, fullTable()...)
-	data := theirs(user("theirs", "r", "of them"))(t)
-	open := func() *os.File {
-		f, err := os.OpenFile(path, os.O_RDWR, 0)
-		if err != nil {
-			t.Error(err)
-		}
-		return f
-	}
-	var f *os.File
-	err := Edit(t.Context(), path, WriteOptions{Wait: 100 * time.Millisecond}, func(tx *Tx) error {
-		f = open()
-		return addNewcomer(tx)
-	})
-	if !errors.Is(err, ErrBusy) {
-		t.Errorf("of a writer that does not end: %v", err)
-	}
-	f.Close()
-	calls := 0
-	mustEdit(t, path, WriteOptions{}, func(tx *Tx) error {
-		if calls++; calls == 1 {
-			f := open()
-			time.AfterFunc(20*time.Millisecond, func() {
-				if err := errors.Join(overwrite(f, data), f.Close()); err != nil {
-					t.Error(err)
-				}
-			})
-		} else if len(tx.User("theirs", "r")) != 1 {
-			t.Error("decided again on the old content")
-		}
-		return addNewcomer(tx)
-	})
-	values := contentOf(t, path).values
-	if calls != 2 || values[newcomerKey] != "pw" || values["theirs\x00r\x00userPassword"] != "of them" {
-		t.Errorf("decided %d times; a change is missing among %d users", calls, len(values))
-	}
-}
-
-// TestReplacedMeanwhile: a file that is replaced after we have read it is read again.
-func TestReplacedMeanwhile(t *testing.T) {
-	t.Parallel()
-	path := newFile(t, user("al", "r", "one"))
-	calls := 0
-	mustEdit(t, path, WriteOptions{}, func(tx *Tx) error {
-		if calls++; calls == 1 {
-			replace(t, path, user("al", "r", "two"))
-		}
-		return addNewcomer(tx)
-	})
-	values := contentOf(t, path).values
-	if want := map[string]string{"al\x00r\x00userPassword": "two", newcomerKey: "pw"}; calls != 2 || !maps.Equal(values, want) {
-		t.Errorf("decided %d times, %d users", calls, len(values))
-	}
-}
-
-// TestStoppedSaslpasswd2: saslpasswd2 stands still between opening the file and
-// writing to it. We wait for it, and give up when that takes too long.
-func TestStoppedSaslpasswd2(t *testing.T) {
-	t.Parallel()
-	needLeases(t)
-	for _, goesOn := range []string{"goes on", "stays"} {
-		t.Run(goesOn, func(t *testing.T) {
-			t.Parallel()
-			path := memoryFile(t, fullTable()...)
-			c := newCyrus(t, path)
-			edited := make(chan error, 1)
-			stopped := 0
-			argv := append([]string{c.program}, c.arguments("of them", "theirs")...)
-			r := trace(t, argv, c.env, "of them", filepath.Dir(path), func(_ int, call call) verdict {
-				if call.does != writes {
-					return verdict{}
-				}
-				if stopped++; stopped > 1 {
-					return verdict{}
-				}
-				o := WriteOptions{}
-				if goesOn == "stays" {
-					o.Wait = 100 * time.Millisecond
-				}
-				go func() { edited <- Edit(t.Context(), path, o, addNewcomer) }()
-				if goesOn == "stays" {
-					if err := <-edited; !errors.Is(err, ErrBusy) {
-						t.Errorf("while saslpasswd2 stands still: %v", err)
-					}
-					edited <- nil
-					return verdict{kill: true}
-				}
-				select {
-				case err := <-edited:
-					t.Errorf("while saslpasswd2 stands still: %v", err)
-				case <-time.After(300 * time.Millisecond):
-				}
-				return verdict{}
-			})
-			if err := <-edited; err != nil {
-				t.Error(err)
-			}
-			if stopped == 0 {
-				t.Fatalf("saslpasswd2 writes nothing: %s", r.out)
-			}
-			values := contentOf(t, path).values
-			both := values[newcomerKey] == "pw" && values["theirs\x00"+cyrusRealm+"\x00userPassword"] == "of them"
-			if goesOn == "goes on" && !both {
-				t.Errorf("a change is missing among %d users", len(values))
-			}
-		})
-	}
 }

@@ -36,8 +36,9 @@ var _ verifier.SecretStore = (*DB)(nil)
 type Options struct {
 	// Recheck spares looks at the file: for so long after one the next logins
 	// are answered without, and whatever was revoked in the file meanwhile
-	// still counts for them. Zero looks at every login, for about a
-	// microsecond; 5 seconds are the most.
+	// still counts for them. Zero looks at every login, for less than a
+	// microsecond; 5 seconds are the most. They are part of the five that the
+	// last good content of a damaged file is used for.
 	Recheck time.Duration
 }
 

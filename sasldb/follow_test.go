@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -250,6 +251,11 @@ func TestTornFile(t *testing.T) {
 	if db.current.Load() != v || db.looks.Load() != looks || c.pauses.Load() != pauses {
 		t.Error("a damaged file that does not change is looked at again")
 	}
+	f.set("somebody", "else")
+	if f.tear(); db.digestNow(t) == v.digest {
+		t.Fatal("the damaged file did not change")
+	}
+	f.wants(db, left, "pw", nil)
 	c.advance(2 * time.Second)
 	f.wants(db, left, "pw", verifier.ErrUnavailable)
 	f.wants(db, lost, "pw", verifier.ErrUnavailable)
@@ -258,6 +264,47 @@ func TestTornFile(t *testing.T) {
 	f.wants(db, left, "pw", nil)
 	f.wants(db, lost, "pw", nil)
 	f.wants(db, "nobody", "pw", verifier.ErrNoUser)
+}
+
+func (db *DB) digestNow(t *testing.T) uint64 {
+	t.Helper()
+	data, err := os.ReadFile(db.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return maphash.Bytes(db.seed, data)
+}
+
+// TestTornWithRecheck: a damaged file is looked at for every login, whatever the
+// options.
+func TestTornWithRecheck(t *testing.T) {
+	t.Parallel()
+	f := newTearable(t)
+	db, c := openClocked(t, f.path, Options{Recheck: 2 * time.Second})
+	lost, left := f.tear()
+	f.wants(db, lost, "pw", nil) // it is not known yet
+	c.advance(2 * time.Second)
+	f.wants(db, left, "pw", nil)
+	f.wants(db, lost, "pw", verifier.ErrUnavailable)
+	f.write(f.bytes())
+	f.wants(db, lost, "pw", nil)
+}
+
+// TestLastGoodCountsFromTheLastLook: not from when the file was read.
+func TestLastGoodCountsFromTheLastLook(t *testing.T) {
+	t.Parallel()
+	f := newTearable(t)
+	db, c := openClocked(t, f.path, Options{})
+	for _, how := range []string{"by content", "by stamp"} {
+		c.advance(time.Minute)
+		f.wants(db, "user1", "pw", nil)
+		_, left := f.tear()
+		if err := check(t, db, left, "pw"); err != nil {
+			t.Errorf("just after it was seen to be current %s: %v", how, err)
+		}
+		f.write(f.bytes())
+		f.wants(db, "user1", "pw", nil)
+	}
 }
 
 // TestTornAfterRevocation: what was changed before the file was damaged counts, even
@@ -501,6 +548,16 @@ func TestDescriptors(t *testing.T) {
 			t.Errorf("%d descriptors after many replacements, want 1", n)
 		}
 	}()
+	if err := os.WriteFile(path, data[:5000], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	open := descriptors(t, folder)
+	if _, err := Open(path); err == nil {
+		t.Error("a damaged file is opened")
+	}
+	if n := descriptors(t, folder); n > open {
+		t.Errorf("%d descriptors after an Open that failed", n)
+	}
 	for range 100 {
 		runtime.GC()
 		if descriptors(t, folder) == 0 {

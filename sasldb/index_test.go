@@ -137,6 +137,36 @@ func TestAllIsWhatEverybodyHas(t *testing.T) {
 	}
 }
 
+// TestAgreement: a user is the same in two files only if both say the same.
+func TestAgreement(t *testing.T) {
+	t.Parallel()
+	password, digest := user("al", "r", "0123456789abcdef"), property_("al", propertyDIGESTMD5, "0123456789abcdef")
+	aside, colour := property_("al", disabledPrefix+PropertyPassword, "0123456789abcdef"), property_("al", "colour", "red")
+	other := user("bo", "r", "0123456789abcdef")
+	for _, c := range []struct {
+		name string
+		a, b []Record
+		want bool
+	}{
+		{"the same", []Record{password, digest, other}, []Record{digest, password}, true},
+		{"another unknown property", []Record{password, colour}, []Record{password, property_("al", "quota", "1")}, true},
+		{"another value", []Record{password}, []Record{user("al", "r", "0123456789abcdeF")}, false},
+		{"another property", []Record{password}, []Record{digest}, false},
+		{"one is lost", []Record{password, digest}, []Record{password}, false},
+		{"one has come", []Record{password}, []Record{password, digest}, false},
+		{"disabled", []Record{password}, []Record{aside}, false},
+		{"disabled and set again", []Record{password}, []Record{password, aside}, false},
+		{"lost", []Record{password}, []Record{other}, false},
+		{"has come", []Record{other}, []Record{password}, false},
+		{"unknown to both", []Record{other}, []Record{other}, false},
+	} {
+		a, b := mustIndex(t, c.a...), mustIndex(t, c.b...)
+		if got := a.agrees(b, appendName(nil, "al", "r")); got != c.want {
+			t.Errorf("%s: %v", c.name, got)
+		}
+	}
+}
+
 // TestManyPropertiesOfOneUser: one name with any number of properties is not a long
 // way to go for every look-up.
 func TestManyPropertiesOfOneUser(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/saslkit/saslkit/internal/dbm"
 	"github.com/saslkit/saslkit/internal/lmdb"
@@ -109,9 +110,9 @@ func TestDigest(t *testing.T) {
 	}
 }
 
-// TestCutWhileItIsRead: a file that becomes shorter is damage for a moment, not an
-// error of the system and not zeros.
-func TestCutWhileItIsRead(t *testing.T) {
+// TestChangedWhileItIsRead: a file that is written to is damage for a moment, as is
+// one that becomes shorter, which is not an error of the system and not zeros.
+func TestChangedWhileItIsRead(t *testing.T) {
 	t.Parallel()
 	path := newFile(t, user("al", "r", "one"))
 	s, err := openSource(path, wallClock)
@@ -119,6 +120,13 @@ func TestCutWhileItIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
+	before := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(path, before, before); err != nil { // as writing does
+		t.Fatal(err)
+	}
+	if data, err := s.read(); data == nil || !errors.Is(err, ErrDamaged) {
+		t.Errorf("changed: %d bytes, %v", len(data), err)
+	}
 	if err := os.Truncate(path, 5000); err != nil {
 		t.Fatal(err)
 	}

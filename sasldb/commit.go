@@ -136,7 +136,7 @@ func (c *committer) encode(old *original, next recordList) ([]byte, error) {
 		if errors.As(err, &refused) {
 			return nil, &fileError{c.path, err, ErrNotWritable}
 		}
-		return nil, fmt.Errorf("sasldb: %s: %w", c.path, err)
+		return nil, &fileError{c.path, err, ErrRecord} // there is no other reason
 	}
 	return data, validate(c.path, format, data, next)
 }

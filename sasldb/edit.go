@@ -39,6 +39,9 @@ var (
 	// ErrNotWritable: the file, or the place where it is, does not allow of safe
 	// changes. The text names the cure.
 	ErrNotWritable = errors.New("sasldb: file cannot be changed safely")
+	// ErrRecord: a record cannot be kept: NUL in a name, a key or value that is too
+	// long for the format, or for Cyrus SASL.
+	ErrRecord = errors.New("sasldb: record cannot be stored")
 )
 
 // Edit changes the file at path in one durable commit, see the package comment for
@@ -47,7 +50,7 @@ var (
 // changed. change may run again on newer content, and must then decide anew. It
 // must not keep the Tx.
 //
-// The errors are those of Read, ErrBusy, ErrNotWritable, and those of the operating
+// The errors are those of Read, ErrBusy, ErrNotWritable, ErrRecord, and those of the operating
 // system. If an error matches ErrInPlace the change is in the file nevertheless.
 func Edit(ctx context.Context, path string, o WriteOptions, change func(*Tx) error) error {
 	return commit(ctx, path, o, func(base recordList) (edits, error) {
@@ -119,7 +122,7 @@ func (tx *Tx) Set(r Record) error {
 // check finds out whether a record can be stored, and returns its key.
 func (r Record) check() ([]byte, error) {
 	if len(r.Value) > MaxValue {
-		return nil, fmt.Errorf("sasldb: record %s: value of %d bytes, Cyrus SASL reads %d", r, len(r.Value), MaxValue)
+		return nil, fmt.Errorf("%w: %s: value of %d bytes, Cyrus SASL reads %d", ErrRecord, r, len(r.Value), MaxValue)
 	}
 	return r.key()
 }

@@ -35,7 +35,7 @@ func (r Record) key() ([]byte, error) {
 	key = append(append(key, r.Realm...), 0)
 	key = append(key, r.Property...)
 	if bytes.Count(key, []byte{0}) != 2 {
-		return nil, fmt.Errorf("sasldb: record %s: a name holds NUL", r)
+		return nil, fmt.Errorf("%w: %s: a name holds NUL", ErrRecord, r)
 	}
 	return key, nil
 }

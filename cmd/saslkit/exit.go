@@ -58,7 +58,7 @@ func changeError(err error) error {
 	switch {
 	case err == nil || errors.As(err, &e):
 		return err
-	case errors.Is(err, sasldb.ErrNotWritable):
+	case errors.Is(err, sasldb.ErrNotWritable), errors.Is(err, sasldb.ErrRecord):
 		return &exitError{exitUsage, err}
 	}
 	return fileError(err)

@@ -261,6 +261,32 @@ func TestLateSaslpasswd2(t *testing.T) {
 	l.check(t, path, <-ours)
 }
 
+// TestWriterSince: while a late writer is at work on the old file, another changes the
+// new one. What that does comes last.
+func TestWriterSince(t *testing.T) {
+	t.Parallel()
+	needLeases(t)
+	path := memoryFile(t, fullTable()...)
+	data := theirs(user("theirs", "r", "of them"), user("user0001", "r", "late"), user("user0002", "r", "late"), user("user0003", "r", ""))(t)
+	since := theirs(user("newcomer", "r", "since"), user("since", "r", "of them"), user("user0002", "r", "since"), user("user0004", "r", ""))(t)
+	l := late{operation: "grow", calls: 2, want: map[string]string{
+		newcomerKey: "since", "theirs\x00r\x00userPassword": "of them", "since\x00r\x00userPassword": "of them",
+		"user0001\x00r\x00userPassword": "late", "user0002\x00r\x00userPassword": "since",
+		"user0003\x00r\x00userPassword": "", "user0004\x00r\x00userPassword": "",
+	}}
+	written := make(chan error, 2)
+	r := l.traceUntilRename(t, path, func() { go l.come(path, data, written) }, func(n int, _ call) verdict {
+		if n == 1 {
+			l.come(path, since, written)
+		}
+		return verdict{}
+	})
+	if err := errors.Join(<-written, <-written); err != nil {
+		t.Fatal(err)
+	}
+	l.check(t, path, r)
+}
+
 // TestSlowLateWriter: who takes longer than we are ready to wait loses its change,
 // and nothing else happens.
 func TestSlowLateWriter(t *testing.T) {

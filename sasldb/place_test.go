@@ -126,6 +126,50 @@ func TestSymbolicLinks(t *testing.T) {
 	}
 }
 
+// TestCreatedMeanwhile: a file that another program makes while we decide what ours
+// is to hold is not overwritten, and both changes are in it.
+func TestCreatedMeanwhile(t *testing.T) {
+	t.Parallel()
+	path, calls := filepath.Join(t.TempDir(), "sasldb2"), 0
+	mustEdit(t, path, WriteOptions{Create: true}, func(tx *Tx) error {
+		if calls++; calls == 1 {
+			if err := os.Rename(newFile(t, user("al", "r", "pw")), path); err != nil {
+				t.Error(err)
+			}
+		}
+		return addNewcomer(tx)
+	})
+	if values := contentOf(t, path).values; calls != 2 || len(values) != 2 {
+		t.Errorf("decided %d times, %d users", calls, len(values))
+	}
+	if left := leftBeside(t, path); left != nil {
+		t.Errorf("left in the folder: %q", left)
+	}
+}
+
+// TestLinkNew is the way to do that without a system call for it.
+func TestLinkNew(t *testing.T) {
+	t.Parallel()
+	path := newFile(t)
+	target, err := resolve(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer target.dir.Close()
+	if err := os.WriteFile(path+".temporary", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := target.linkNew("sasldb2.temporary", "sasldb2"); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("over a file: %v", err)
+	}
+	if err := target.linkNew("sasldb2.temporary", "new"); err != nil {
+		t.Error(err)
+	}
+	if left := leftBeside(t, path); len(left) != 1 || left[0] != "new" {
+		t.Errorf("left in the folder: %q", left)
+	}
+}
+
 // refuses checks that a file cannot be changed, for a reason that the text tells,
 // and that nothing has happened.
 func refuses(t *testing.T, path string, before content, beside int, r report, reason string) {

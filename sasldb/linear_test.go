@@ -74,9 +74,9 @@ type world struct {
 	cyrus int
 }
 
-// A search goes through a history in the order of time and keeps all worlds that
+// A judgement goes through a history in the order of time and keeps all worlds that
 // are possible.
-type search struct {
+type judgement struct {
 	worlds map[world]bool
 	open   [64]*action // by us
 	cyrus  []*action   // that have started
@@ -101,7 +101,7 @@ func firstFault(history []action) *action {
 		}
 		return cmp.Compare(a.at, b.at)
 	})
-	s := search{worlds: map[world]bool{{}: true}}
+	s := judgement{worlds: map[world]bool{{}: true}}
 	for _, e := range events {
 		if !e.ends {
 			s.starts(e.action)
@@ -112,7 +112,7 @@ func firstFault(history []action) *action {
 	return nil
 }
 
-func (s *search) starts(a *action) {
+func (s *judgement) starts(a *action) {
 	if a.byCyrus() {
 		s.cyrus = append(s.cyrus, a)
 	} else {
@@ -122,7 +122,7 @@ func (s *search) starts(a *action) {
 
 // ends leaves out the worlds in which an action has not had its moment, and reports
 // whether there are others.
-func (s *search) ends(a *action) bool {
+func (s *judgement) ends(a *action) bool {
 	left := map[world]bool{}
 	slot, turn := slices.Index(s.open[:], a), slices.Index(s.cyrus, a)
 	for w := range s.worlds {
@@ -143,7 +143,7 @@ func (s *search) ends(a *action) bool {
 }
 
 // spread adds all the worlds in which actions that go on have had their moment.
-func (s *search) spread() {
+func (s *judgement) spread() {
 	var todo []world
 	for w := range s.worlds {
 		todo = append(todo, w)

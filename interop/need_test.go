@@ -1,21 +1,16 @@
 package interop
 
 import (
-	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
-)
 
-// peersVariable is the environment variable which, set to "required", turns a
-// missing peer from a reason to skip into a failure.
-const peersVariable = "SASLKIT_PEERS"
+	"github.com/saslkit/saslkit/internal/peers"
+)
 
 // packages are the Debian packages that hold the commands.
 var packages = map[string]string{
 	"curl":             "curl",
-	"gcc":              "gcc",
 	"gsasl":            "gsasl",
 	"mbsync":           "isync",
 	"msmtp":            "msmtp",
@@ -31,17 +26,7 @@ var packages = map[string]string{
 // need returns the path of a command, or ends the test for want of it.
 func need(t testing.TB, command string) string {
 	t.Helper()
-	if path, err := exec.LookPath(command); err == nil {
-		return path
-	}
-	// Where an unprivileged user's PATH does not lead.
-	for _, dir := range []string{"/usr/sbin", "/sbin"} {
-		if path, err := exec.LookPath(filepath.Join(dir, command)); err == nil {
-			return path
-		}
-	}
-	missing(t, command+" (Debian package "+packages[command]+")")
-	return ""
+	return peers.Need(t, command, packages[command])
 }
 
 // needPerl wants a Perl module, without which swaks cannot speak a mechanism or
@@ -49,17 +34,7 @@ func need(t testing.TB, command string) string {
 func needPerl(t testing.TB, module, pkg string) {
 	t.Helper()
 	if exec.Command(need(t, "perl"), "-M"+module, "-e1").Run() != nil {
-		missing(t, "Perl module "+module+" (Debian package "+pkg+")")
-	}
-}
-
-// needHeader wants what a C program includes and links.
-func needHeader(t testing.TB, gcc, header, pkg string) {
-	t.Helper()
-	cmd := exec.Command(gcc, "-fsyntax-only", "-x", "c", "-")
-	cmd.Stdin = strings.NewReader("#include <" + header + ">\n")
-	if cmd.Run() != nil {
-		missing(t, header+" (Debian package "+pkg+")")
+		peers.Missing(t, "Perl module "+module+" (Debian package "+pkg+")")
 	}
 }
 
@@ -72,21 +47,5 @@ func needCyrusModules(t testing.TB) {
 			return
 		}
 	}
-	missing(t, "the mechanisms of libsasl2 (Debian package libsasl2-modules)")
-}
-
-// needRoot wants the rights that Postfix's master needs to switch users.
-func needRoot(t testing.TB) {
-	t.Helper()
-	if os.Getuid() != 0 {
-		missing(t, "root, for Postfix's master")
-	}
-}
-
-func missing(t testing.TB, what string) {
-	t.Helper()
-	if os.Getenv(peersVariable) == "required" {
-		t.Fatal("missing peer: " + what)
-	}
-	t.Skip("missing peer: " + what)
+	peers.Missing(t, "the mechanisms of libsasl2 (Debian package libsasl2-modules)")
 }

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/saslkit/saslkit/internal/peers"
 )
 
 // A postfix is a private instance of Postfix.
@@ -26,7 +28,7 @@ type postfix struct {
 func newPostfix(t testing.TB) *postfix {
 	t.Helper()
 	need(t, "postfix")
-	needRoot(t)
+	peers.Root(t, "Postfix's master")
 	// Not t.TempDir, which only its owner may enter: master's children are
 	// the user postfix.
 	dir, err := os.MkdirTemp("", "saslkit-postfix-")

@@ -18,6 +18,8 @@ import (
 
 	"github.com/saslkit/saslkit/sasldb"
 	"github.com/saslkit/saslkit/verifier"
+
+	"github.com/saslkit/saslkit/internal/peers"
 )
 
 // What package sasldb takes, beside what libdb takes for the same in the same run.
@@ -200,14 +202,7 @@ type speedFile struct {
 // buildSpeedProgram compiles testdata/sasldb_speed.c, which says what it does.
 func buildSpeedProgram(b *testing.B) string {
 	b.Helper()
-	gcc := need(b, "gcc")
-	needHeader(b, gcc, "db.h", "libdb5.3-dev")
-	program := filepath.Join(b.TempDir(), "sasldb_speed")
-	source := filepath.Join("testdata", "sasldb_speed.c")
-	if out, err := exec.CommandContext(b.Context(), gcc, "-O2", "-o", program, source, "-ldb-5.3").CombinedOutput(); err != nil {
-		b.Fatalf("%v\n%s", err, out)
-	}
-	return program
+	return peers.Compile(b, filepath.Join("testdata", "sasldb_speed.c"), peers.Libdb)
 }
 
 // newSpeedFile lets libdb make a file.

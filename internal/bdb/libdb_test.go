@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/saslkit/saslkit/internal/peers"
 )
 
 // A libdb does things to one file through libdb 5.3, in a process of its own.
@@ -19,13 +21,7 @@ type libdb struct {
 // buildLibdbProgram compiles testdata/model.c, which says what it does.
 func buildLibdbProgram(t *testing.T) string {
 	t.Helper()
-	gcc := peer(t, "gcc", "gcc")
-	if _, _, err := run(t, "#include <db.h>\n", gcc, "-fsyntax-only", "-x", "c", "-"); err != nil {
-		missingPeer(t, "db.h", "libdb5.3-dev")
-	}
-	program := filepath.Join(t.TempDir(), "model")
-	mustRun(t, "", gcc, "-O2", "-Wall", "-o", program, filepath.Join("testdata", "model.c"), "-ldb-5.3")
-	return program
+	return peers.Compile(t, filepath.Join("testdata", "model.c"), peers.Libdb)
 }
 
 // dbNotFound is libdb's DB_NOTFOUND.

@@ -12,31 +12,10 @@ import (
 	"testing"
 
 	"github.com/saslkit/saslkit/internal/dbm"
+	"github.com/saslkit/saslkit/internal/peers"
 )
 
 // These tests hold what Build makes before libdb and Cyrus SASL.
-
-// peer returns the path of a foreign program. Without it the test is skipped, or
-// fails if SASLKIT_PEERS=required says that it must be there.
-func peer(t *testing.T, name, debianPackage string) string {
-	t.Helper()
-	for _, candidate := range []string{name, "/usr/sbin/" + name} {
-		if path, err := exec.LookPath(candidate); err == nil {
-			return path
-		}
-	}
-	missingPeer(t, name, debianPackage)
-	return ""
-}
-
-func missingPeer(t *testing.T, name, debianPackage string) {
-	t.Helper()
-	text := fmt.Sprintf("missing peer: %s (Debian package %s)", name, debianPackage)
-	if os.Getenv("SASLKIT_PEERS") == "required" {
-		t.Fatal(text)
-	}
-	t.Skip(text)
-}
 
 // run returns the standard output of a program and what it complained about.
 func run(t *testing.T, stdin, program string, args ...string) (stdout, stderr string, err error) {
@@ -110,9 +89,9 @@ func dumpOf(records []dbm.Record) string {
 // and its lookup finds every key. The last is seen by asking it to add them all
 // without overwriting: it names each as present and changes nothing.
 func TestLibdbReads(t *testing.T) {
-	verify := peer(t, "db5.3_verify", "db5.3-util")
-	dump := peer(t, "db5.3_dump", "db5.3-util")
-	load := peer(t, "db5.3_load", "db5.3-util")
+	verify := peers.Need(t, "db5.3_verify", "db5.3-util")
+	dump := peers.Need(t, "db5.3_dump", "db5.3-util")
+	load := peers.Need(t, "db5.3_load", "db5.3-util")
 	check := func(t *testing.T, l Layout, records []dbm.Record) {
 		path := writeFile(t, mustBuild(t, records, Options{Layout: l, LongKeys: KeepLongKeys}))
 		mustRun(t, "", verify, "-q", path)
@@ -149,8 +128,8 @@ func TestLibdbReads(t *testing.T) {
 // TestLibdbWrites: libdb overwrites every value of a built file and adds as many
 // records again, splitting buckets; we read what it made of it.
 func TestLibdbWrites(t *testing.T) {
-	verify := peer(t, "db5.3_verify", "db5.3-util")
-	load := peer(t, "db5.3_load", "db5.3-util")
+	verify := peers.Need(t, "db5.3_verify", "db5.3-util")
+	load := peers.Need(t, "db5.3_load", "db5.3-util")
 	eachLayout(t, func(t *testing.T, l Layout) {
 		records := randomRecords(seeded(), 200, l.PageSize)
 		path := writeFile(t, mustBuild(t, records, Options{Layout: l}))
@@ -177,8 +156,8 @@ func TestLibdbWrites(t *testing.T) {
 // TestCyrus: saslpasswd2 adds, changes and deletes users in a built file, and
 // sasldblistusers2 lists it. Only keys of the right form, for others make it loop.
 func TestCyrus(t *testing.T) {
-	passwd := peer(t, "saslpasswd2", "sasl2-bin")
-	list := peer(t, "sasldblistusers2", "sasl2-bin")
+	passwd := peers.Need(t, "saslpasswd2", "sasl2-bin")
+	list := peers.Need(t, "sasldblistusers2", "sasl2-bin")
 	records := userRecords(300)
 	path := writeFile(t, mustBuild(t, records, Options{}))
 	listing := mustRun(t, "", list, "-f", path)
@@ -212,8 +191,8 @@ func TestCyrus(t *testing.T) {
 // deletes them until libdb merges buckets and frees pages. At no point must Verify
 // find a fault; a wrong previous page is libdb's habit.
 func TestCyrusShrinks(t *testing.T) {
-	passwd := peer(t, "saslpasswd2", "sasl2-bin")
-	verify := peer(t, "db5.3_verify", "db5.3-util")
+	passwd := peers.Need(t, "saslpasswd2", "sasl2-bin")
+	verify := peers.Need(t, "db5.3_verify", "db5.3-util")
 	path := writeFile(t, mustBuild(t, userRecords(5), Options{Layout: Layout{PageSize: 512}}))
 	const users = 40
 	for i := range 2 * users {

@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"github.com/saslkit/saslkit/internal/dbm"
+	"github.com/saslkit/saslkit/internal/peers"
 )
 
 // These tests hold this package before libgdbm, which testdata/peer.c runs. The
@@ -40,28 +41,7 @@ func compilePeer(t *testing.T) string {
 	if path := os.Getenv(peerVariable); path != "" {
 		return path
 	}
-	gcc, err := exec.LookPath("gcc")
-	if err != nil {
-		missing(t, "gcc (Debian package gcc)")
-	}
-	path := filepath.Join(t.TempDir(), "peer")
-	out, err := exec.CommandContext(t.Context(), gcc, "-O1", "-o", path, "testdata/peer.c", "-lgdbm").CombinedOutput()
-	if err != nil {
-		if bytes.Contains(out, []byte("gdbm.h")) || bytes.Contains(out, []byte("-lgdbm")) {
-			missing(t, "libgdbm (Debian package libgdbm-dev)")
-		}
-		t.Fatalf("%v\n%s", err, out)
-	}
-	return path
-}
-
-func missing(t *testing.T, what string) {
-	t.Helper()
-	text := "missing peer: " + what
-	if os.Getenv("SASLKIT_PEERS") == "required" {
-		t.Fatal(text)
-	}
-	t.Skip(text)
+	return peers.Compile(t, filepath.Join("testdata", "peer.c"), peers.Libgdbm)
 }
 
 // A peer is a running peer program with at most one file open.

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/saslkit/saslkit/internal/dbm"
+	"github.com/saslkit/saslkit/internal/peers"
 )
 
 var (
@@ -176,7 +177,7 @@ func (m *model) check() {
 
 // TestTools: what liblmdb-utils print of a file of ours.
 func TestTools(t *testing.T) {
-	stat, dump := need(t, "mdb_stat", "lmdb-utils"), need(t, "mdb_dump", "lmdb-utils")
+	stat, dump := peers.Need(t, "mdb_stat", "lmdb-utils"), peers.Need(t, "mdb_dump", "lmdb-utils")
 	for _, n := range []int{0, 1, 500, 5000} {
 		records := randomRecords(seeded(), n, standard)
 		data, err := Build(records)

@@ -13,27 +13,8 @@ import (
 	"testing"
 
 	"github.com/saslkit/saslkit/internal/dbm"
+	"github.com/saslkit/saslkit/internal/peers"
 )
-
-// need returns the path of a foreign program. Without it the test is skipped, or
-// fails if SASLKIT_PEERS=required says that it must be there.
-func need(t *testing.T, name, debianPackage string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		missing(t, name, debianPackage)
-	}
-	return path
-}
-
-func missing(t *testing.T, what, debianPackage string) {
-	t.Helper()
-	text := fmt.Sprintf("missing peer: %s (Debian package %s)", what, debianPackage)
-	if os.Getenv("SASLKIT_PEERS") == "required" {
-		t.Fatal(text)
-	}
-	t.Skip(text)
-}
 
 // With -model.peer the files of other machines come to the tests.
 var foreignPeer = flag.String("model.peer", "", "program to use in place of compiling testdata/peer.c, such as one for another kind of machine")
@@ -44,17 +25,7 @@ func buildPeer(t *testing.T) (program string) {
 	if *foreignPeer != "" {
 		return *foreignPeer
 	}
-	gcc := need(t, "gcc", "gcc")
-	program = filepath.Join(t.TempDir(), "peer")
-	cmd := exec.Command(gcc, "-O1", "-o", program, "testdata/peer.c", "-llmdb")
-	out, err := cmd.CombinedOutput()
-	if err != nil && (strings.Contains(string(out), "lmdb.h") || strings.Contains(string(out), "-llmdb")) {
-		missing(t, "lmdb.h", "liblmdb-dev")
-	}
-	if err != nil {
-		t.Fatalf("gcc: %v\n%s", err, out)
-	}
-	return program
+	return peers.Compile(t, filepath.Join("testdata", "peer.c"), peers.Liblmdb)
 }
 
 // A peer is the program with a file open, which no other process changes.

@@ -52,11 +52,8 @@ func (o WriteOptions) bounded(ctx context.Context) (context.Context, context.Can
 // conclude does what is left once the new file has the name of the old one.
 func (c *committer) conclude(old *original, next recordList, decide change) error {
 	err := c.sync()
-	var refusal error
-	if err == nil {
-		refusal, err = c.mergeLate(old, next, decide)
-	}
-	if err != nil {
+	refusal, lateErr := c.mergeLate(old, next, decide)
+	if err := errors.Join(err, lateErr); err != nil {
 		return fmt.Errorf("sasldb: %s: %w: %w", c.path, ErrInPlace, err)
 	}
 	return refusal
@@ -234,8 +231,9 @@ func (c *committer) wrap(err error) error {
 
 const (
 	// lateWait is how long a program that opened the old file before it was
-	// replaced may take to finish with it: saslpasswd2 takes a millisecond.
-	lateWait = time.Second
+	// replaced may take to finish with it. saslpasswd2 takes a millisecond and then
+	// syncs, for seconds where the disk is busy.
+	lateWait = 5 * time.Second
 	// lateRounds bounds how often that may go on with the files put in place since.
 	lateRounds = 8
 )

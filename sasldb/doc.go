@@ -74,17 +74,17 @@
 //     lock of its library.
 //  4. A temporary file in the same folder, of mode 0600, gets the new content in the
 //     layout of the old file (libdb opens a file twice by its name), is read back, and
-//     gets owner, mode, and on Linux access control list and security label.
+//     gets owner, on Linux access control list and security label, and last the mode.
 //  5. It is synced. An error of that is final.
 //  6. Under lease again, the old file and the one that has its name are compared with
 //     what was read. If they differ it starts over, and the change is decided again.
 //  7. The new file is renamed to the name, and the folder synced.
 //  8. A program that had opened the old file before that may still write to it. It is
-//     given a second to finish; what it wrote is merged record by record, before our
+//     given 5 seconds to finish; what it wrote is merged record by record, before our
 //     change, which is decided again on top. Then the change is acknowledged.
 //
 // What cannot be promised: that a program which holds the old file open for writing
-// for longer than that second, or was doing so when we died between steps 7 and 8, is
+// for longer than that, or was doing so when we died between steps 7 and 8, is
 // heard; that one which creates the first file at the same time does not replace ours;
 // anything about two copies of one database. Leases are had on Linux, by root and the
 // owner of the file, on local file systems; elsewhere step 6 compares without one, and

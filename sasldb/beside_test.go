@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/saslkit/saslkit/verifier"
+
+	"github.com/saslkit/saslkit/internal/peers"
 )
 
 // besideTime is how long TestBeside goes on. The long run is
@@ -225,7 +227,7 @@ func (b *beside) now() map[string]string {
 func (b *beside) scan(ctx context.Context) {
 	for ctx.Err() == nil {
 		for _, argv := range [][]string{{"sasldblistusers2", "-f", b.path}, {"db5.3_dump", b.path}} {
-			program, ok := findPeer(argv[0])
+			program, ok := peers.Find(argv[0])
 			if !ok {
 				continue
 			}

@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/saslkit/saslkit/internal/peers"
 )
 
 // TestCrash runs each operation once to see which system calls it writes with, and
@@ -240,7 +242,7 @@ func (c *crash) goOn(where string) {
 // but its owner, or to those whom the old file is open to.
 func TestNeverWider(t *testing.T) {
 	t.Parallel()
-	setfacl, getfacl := peer(t, "setfacl", "acl"), peer(t, "getfacl", "acl")
+	setfacl, getfacl := peers.Need(t, "setfacl", "acl"), peers.Need(t, "getfacl", "acl")
 	list := func(path string) string { return mustRun(t, "", getfacl, "-cn", path) }
 	for _, entries := range []string{"u:12346:r,g::-,m:r", "g::r"} {
 		path := memoryFile(t, fullTable()...)

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/saslkit/saslkit/internal/peers"
 )
 
 // Writers that know nothing of our lock and come when it is all but too late.
@@ -28,7 +30,7 @@ func needLeases(t *testing.T) {
 	}
 	defer f.Close()
 	if err := takeLease(f); errors.Is(err, errNoLease) {
-		missingPeer(t, "file leases")
+		peers.Missing(t, "file leases")
 	}
 }
 

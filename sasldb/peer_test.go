@@ -12,43 +12,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/saslkit/saslkit/internal/peers"
 )
-
-// peer returns the path of a foreign program. Without it the test is skipped, or
-// fails if SASLKIT_PEERS=required says that it must be there.
-func peer(t *testing.T, name, debianPackage string) string {
-	t.Helper()
-	path, ok := findPeer(name)
-	if !ok {
-		missingPeer(t, fmt.Sprintf("%s (Debian package %s)", name, debianPackage))
-	}
-	return path
-}
-
-func findPeer(name string) (path string, ok bool) {
-	for _, candidate := range []string{name, "/usr/sbin/" + name} {
-		if path, err := exec.LookPath(candidate); err == nil {
-			return path, true
-		}
-	}
-	return "", false
-}
-
-func missingPeer(t *testing.T, what string) {
-	t.Helper()
-	if os.Getenv("SASLKIT_PEERS") == "required" {
-		t.Fatal("missing peer: " + what)
-	}
-	t.Skip("missing peer: " + what)
-}
-
-// mustBeRoot ends a test that needs root's rights.
-func mustBeRoot(t *testing.T) {
-	t.Helper()
-	if os.Getuid() != 0 {
-		missingPeer(t, "root")
-	}
-}
 
 func mustRun(t *testing.T, stdin, program string, args ...string) string {
 	t.Helper()
@@ -73,7 +39,7 @@ const cyrusRealm = "example.com"
 
 func newCyrus(t *testing.T, path string) *cyrus {
 	t.Helper()
-	program := peer(t, "saslpasswd2", "sasl2-bin")
+	program := peers.Need(t, "saslpasswd2", "sasl2-bin")
 	// With other mechanisms it would add properties of theirs.
 	folder := t.TempDir()
 	config := "mech_list: plain\nsasldb_path: " + path + "\n"
@@ -102,7 +68,7 @@ func (c *cyrus) command(t *testing.T, password, name string) *exec.Cmd {
 // checkWithLibdb has libdb verify a file, where it is installed.
 func checkWithLibdb(t *testing.T, path string) {
 	t.Helper()
-	if program, ok := findPeer("db5.3_verify"); ok {
+	if program, ok := peers.Find("db5.3_verify"); ok {
 		mustRun(t, "", program, "-q", path)
 	}
 }

@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/saslkit/saslkit/internal/peers"
 )
 
 func init() {
@@ -42,7 +44,7 @@ const (
 // TestOtherUsers: who may do what with whose files, and whose they are then.
 func TestOtherUsers(t *testing.T) {
 	t.Parallel()
-	mustBeRoot(t)
+	peers.Root(t, "files of others")
 	for _, test := range []struct {
 		name               string
 		folderUser, folder int // and mode
@@ -97,8 +99,8 @@ func must[T any](value T, err error) func(t *testing.T) T {
 // TestAttributes: the access control list and the user's attributes stay.
 func TestAttributes(t *testing.T) {
 	t.Parallel()
-	setfacl, getfacl := peer(t, "setfacl", "acl"), peer(t, "getfacl", "acl")
-	setfattr, getfattr := peer(t, "setfattr", "attr"), peer(t, "getfattr", "attr")
+	setfacl, getfacl := peers.Need(t, "setfacl", "acl"), peers.Need(t, "getfacl", "acl")
+	setfattr, getfattr := peers.Need(t, "setfattr", "attr"), peers.Need(t, "getfattr", "attr")
 	path := newFile(t, user("al", "r", "pw"))
 	if os.Getuid() == 0 {
 		if err := os.Chown(path, someUser, someGroup); err != nil {
@@ -124,7 +126,7 @@ func TestAttributes(t *testing.T) {
 func mustSupport(t *testing.T, program string, args ...string) {
 	t.Helper()
 	if out, err := exec.CommandContext(t.Context(), program, args...).CombinedOutput(); strings.Contains(string(out), "not supported") {
-		missingPeer(t, "a file system with attributes")
+		peers.Missing(t, "a file system with attributes")
 	} else if err != nil {
 		t.Fatalf("%s: %s", program, out)
 	}
@@ -134,7 +136,7 @@ func mustSupport(t *testing.T, program string, args ...string) {
 // one nor one that had no list.
 func TestDefaultList(t *testing.T) {
 	t.Parallel()
-	setfacl, getfacl := peer(t, "setfacl", "acl"), peer(t, "getfacl", "acl")
+	setfacl, getfacl := peers.Need(t, "setfacl", "acl"), peers.Need(t, "getfacl", "acl")
 	path := newFile(t, user("al", "r", "pw"))
 	folder := filepath.Dir(path)
 	mustSupport(t, setfacl, "-d", "-m", "u:12346:rw,g:12347:rw,o::rw", folder)
@@ -179,7 +181,7 @@ func mounted(args []string) {
 // file system that is read-only, are told with their cures.
 func TestMounts(t *testing.T) {
 	t.Parallel()
-	mustBeRoot(t)
+	peers.Root(t, "mounts")
 	for what, reason := range map[string]string{"file": "mount the folder that it lies in", "read-only folder": "read-only"} {
 		for _, operation := range []string{"grow", "check"} {
 			t.Run(what+"/"+operation, func(t *testing.T) {
@@ -189,7 +191,7 @@ func TestMounts(t *testing.T) {
 				cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNS}
 				out, err := cmd.Output()
 				if errors.Is(err, unix.EPERM) {
-					missingPeer(t, "mount namespaces")
+					peers.Missing(t, "mount namespaces")
 				}
 				if err != nil {
 					t.Fatal(err)

@@ -16,6 +16,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/saslkit/saslkit/internal/peers"
 )
 
 // A small system call tracer. (strace can make the n-th call fail, but counts for
@@ -110,7 +112,7 @@ func startTraced(t *testing.T, argv, env []string, stdin string) (pid int, out *
 		Sys: &syscall.SysProcAttr{Ptrace: true, Setpgid: true},
 	})
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSYS) {
-		missingPeer(t, "ptrace")
+		peers.Missing(t, "ptrace")
 	}
 	if err != nil {
 		t.Fatal(err)

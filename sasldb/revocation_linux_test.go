@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/saslkit/saslkit/internal/peers"
 )
 
 // The long run is
@@ -71,7 +73,7 @@ type history struct {
 
 func newHistory(t *testing.T, seed uint64) *history {
 	h := &history{T: t, seed: seed, random: rand.New(rand.NewPCG(seed, 0)), path: memoryFile(t), done: map[string][]action{}, logins: map[string]int{}}
-	if _, ok := findPeer("saslpasswd2"); ok && seed%2 == 0 {
+	if _, ok := peers.Find("saslpasswd2"); ok && seed%2 == 0 {
 		h.cyrus = newCyrus(t, h.path)
 	}
 	return h

@@ -204,13 +204,9 @@ func (b *beside) setAndDelete(ctx context.Context) {
 	}
 }
 
-// now returns the file's content. It is replaced so often that a reading of it may
-// need some tries.
+// now returns the file's content.
 func (b *beside) now() map[string]string {
 	l, err := Read(b.path)
-	for end := time.Now().Add(time.Minute); errors.Is(err, ErrDamaged) && time.Now().Before(end); {
-		l, err = Read(b.path)
-	}
 	if err != nil || l.Damage != nil {
 		b.Errorf("after saslpasswd2: %v, %v", err, l.Damage)
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 // A source is a database file that is open for reading. What is read of it counts
-// only if it is still after that: nobody wrote to it or put another in its place.
+// only if it is still after that: nobody wrote to it.
 type source struct {
 	*os.File
 	path    string
@@ -137,14 +137,19 @@ func (s *source) cut(err error) error {
 	return fmt.Errorf("sasldb: %w", err)
 }
 
-// still reports whether the file is what it was when it was opened, and has its
-// name.
+// still reports whether the file is what it was when it was opened. That another one
+// has taken its name since, which shows in its stamp too, does not matter: it was the
+// file then, whole.
 func (s *source) still() error {
-	now, err := stampOf(s.path)
-	if err == nil && now != s.stamp {
-		return s.changed()
+	info, err := s.Stat()
+	if err != nil {
+		return fmt.Errorf("sasldb: %w", err)
 	}
-	return err
+	now := stampOfInfo(info)
+	if now == s.stamp || links(info) == 0 && now.content() == s.stamp.content() {
+		return nil
+	}
+	return s.changed()
 }
 
 func (s *source) changed() error {

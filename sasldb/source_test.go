@@ -8,6 +8,7 @@ import (
 	"hash/maphash"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -182,4 +183,35 @@ func TestLMDBIsReadBesideItsWriters(t *testing.T) {
 		w.Close()
 		s.Close()
 	}
+}
+
+// TestReadWhileReplaced: a file that others replace all the time is read at the first
+// try, for whatever was opened is whole.
+func TestReadWhileReplaced(t *testing.T) {
+	t.Parallel()
+	path := newFile(t, user("al", "r", "one"))
+	stop := make(chan struct{})
+	var writer sync.WaitGroup
+	writer.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				replace(t, path, user("al", "r", "two"))
+			}
+		}
+	})
+	for range 2000 {
+		s, err := openSource(path, wallClock)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.read(); err != nil {
+			t.Error(err)
+		}
+		s.Close()
+	}
+	close(stop)
+	writer.Wait()
 }

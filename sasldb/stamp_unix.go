@@ -50,3 +50,6 @@ func stampFrom(st *syscall.Stat_t) stamp {
 
 // isFile reports whether both stamps are of one file.
 func (s stamp) isFile(t stamp) bool { return s.dev == t.dev && s.ino == t.ino }
+
+// content is the stamp without what changes when a file loses its name.
+func (s stamp) content() stamp { return stamp{size: s.size, mtime: s.mtime} }

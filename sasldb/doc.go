@@ -43,7 +43,7 @@
 // the content is read and its digest compared, once for all logins that wait. It is
 // presumed that the clock of the file system is not behind ours by as much.
 //
-// What logins need is kept in memory, half to four fifths of the file's size, and the
+// What logins need is kept in memory, half to two thirds of the file's size, and the
 // descriptor of the file, so that no other can get its inode number.
 //
 // Berkeley DB has no locks that a reader could respect, and Cyrus SASL writes in

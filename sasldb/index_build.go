@@ -28,80 +28,79 @@ func scanOf(records []dbm.Record) scan {
 // errOverlap: a file can hold more than its size only if its records share bytes.
 var errOverlap = errors.New("its records overlap")
 
-// newIndex makes the index of a file of room bytes. It scans twice, to measure and
-// to copy: that is quicker than to grow, and nothing is left over. The error is a
-// *dbm.DamageError or errOverlap.
+// newIndex makes the index of a file of room bytes. It scans twice, to measure the
+// buckets and to fill them: that is quicker than to grow and to sort, and nothing is
+// left over. The error is a *dbm.DamageError or errOverlap.
 func newIndex(records scan, room int) (*index, error) {
-	var size, entries uint64
-	if err := records(func(key, value []byte) {
-		if e, ok := entryOf(key, value); ok {
-			size += e.size()
-			entries++
-		}
+	ix := &index{seed: maphash.MakeSeed(), starts: make([]uint32, room/bucketShare+2)}
+	var total uint64
+	if err := records.entries(func(e entry) {
+		ix.starts[ix.place(e.name)] += uint32(e.size())
+		total += e.size()
 	}); err != nil {
 		return nil, err
 	}
-	if size > uint64(room) {
+	if total > uint64(room) {
 		return nil, errOverlap
 	}
-	ix := &index{
-		seed:  maphash.MakeSeed(),
-		arena: make([]byte, 0, size),
-		table: make([]uint64, entries+entries/2+1),
+	var end uint32
+	for i, size := range ix.starts {
+		ix.starts[i] = end
+		end += size
 	}
-	if err := records(func(key, value []byte) {
-		if e, ok := entryOf(key, value); ok {
-			ix.add(e)
-		}
-	}); err != nil {
+	ix.arena = make([]byte, total)
+	if err := records.entries(ix.add); err != nil {
 		return nil, err
 	}
 	ix.coverage = ix.measure()
 	return ix, nil
 }
 
+// entries calls visit with what logins need.
+func (s scan) entries(visit func(entry)) error {
+	err := s(func(key, value []byte) {
+		if e, ok := entryOf(key, value); ok {
+			visit(e)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return nil
+}
+
 // add adds an entry. That a user exists or is disabled is kept once, however many
 // properties say so: nobody's entries are so many that they take long to go through.
 func (ix *index) add(e entry) {
-	p := ix.probe(e.name)
-	for o, _, ok := p.next(); ok; o, _, ok = p.next() {
+	o, rest, ok := find(e.name, ix.bucketOf(e.name))
+	for ; ok; o, rest, ok = find(e.name, rest) {
 		if o.mark == e.mark && e.mark.property() < 0 {
 			return
 		}
 	}
-	ix.table[p.slot] = p.tag | uint64(len(ix.arena)+1)
-	ix.arena = e.append(ix.arena)
+	e.append(rest[:0]) // from the 0 that ended the bucket; there is room
 }
 
 // measure counts the users who are not disabled, each at the first of their
 // entries.
 func (ix *index) measure() verifier.Coverage {
-	kinds := make([]verifier.Kinds, 0, len(ix.table)*2/3)
+	var kinds []verifier.Kinds
 	realms := make(map[string]bool)
-	for offset, next := 0, 0; offset < len(ix.arena); offset = next {
-		var e entry
-		e, next = ix.at(offset)
-		u, first := ix.userAt(e.name, offset)
-		if !first || u.disabled {
-			continue
-		}
-		kinds = append(kinds, u.kinds())
-		if realm := e.name[bytes.IndexByte(e.name, 0)+1:]; !realms[string(realm)] {
-			realms[string(realm)] = true
+	for n := range len(ix.starts) - 1 {
+		bucket := ix.bucket(n)
+		for e, rest, ok := cutEntry(bucket); ok; e, rest, ok = cutEntry(rest) {
+			if first, _, _ := find(e.name, bucket); first.mark != e.mark {
+				continue
+			}
+			u := ix.user(e.name)
+			if u.disabled {
+				continue
+			}
+			kinds = append(kinds, u.kinds())
+			if realm := e.name[bytes.IndexByte(e.name, 0)+1:]; !realms[string(realm)] {
+				realms[string(realm)] = true
+			}
 		}
 	}
 	return verifier.Measured(kinds, slices.Sorted(maps.Keys(realms)))
-}
-
-// userAt does the same as user, and returns false unless the user's first entry is
-// at offset.
-func (ix *index) userAt(name []byte, offset int) (u holdings, first bool) {
-	p := ix.probe(name)
-	for e, at, ok := p.next(); ok; e, at, ok = p.next() {
-		if at < offset {
-			return holdings{}, false
-		}
-		u.add(e)
-	}
-	return u, true
 }

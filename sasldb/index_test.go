@@ -1,3 +1,5 @@
+//go:build unix
+
 package sasldb
 
 import (
@@ -181,8 +183,8 @@ func TestManyPropertiesOfOneUser(t *testing.T) {
 	}
 	ix := mustIndex(t, records...)
 	n := 0
-	p := ix.probe(appendName(nil, "al", "r"))
-	for _, _, ok := p.next(); ok; _, _, ok = p.next() {
+	name := appendName(nil, "al", "r")
+	for _, rest, ok := find(name, ix.bucketOf(name)); ok; _, rest, ok = find(name, rest) {
 		n++
 	}
 	if n != 2 {
@@ -253,7 +255,7 @@ func TestMemoryOfAnOpenDB(t *testing.T) {
 	db := openDB(t, path)
 	held := liveHeap() - before
 	t.Logf("%d bytes for a file of %d: %.2f", held, size, float64(held)/float64(size))
-	if held > size*8/10 {
+	if held > size*3/4 {
 		t.Errorf("%d bytes are held for a file of %d", held, size)
 	}
 	runtime.KeepAlive(db)

@@ -117,10 +117,11 @@ func (db *DB) LookupSecret(ctx context.Context, r verifier.Request, kinds ...ver
 	}
 	var room [128]byte // enough for most names
 	name := appendName(room[:0], r.User, r.Realm)
-	if err := v.serves(name, db.age()); err != nil {
+	if err := v.serves(name, db.age); err != nil {
 		return verifier.Secret{}, fmt.Errorf("%w: %w", verifier.ErrUnavailable, err)
 	}
-	u := v.good.user(name)
+	var u holdings
+	v.good.user(name, &u)
 	kind, value, err := u.lookup(kinds)
 	if value == nil {
 		return verifier.Secret{}, err

@@ -15,8 +15,7 @@ func (db *DB) fresh(ctx context.Context) (*view, error) {
 	if v == nil {
 		return nil, db.closed()
 	}
-	age := db.age()
-	if v.fault == nil && age-time.Duration(v.known.Load()) < db.options.Recheck {
+	if db.isRecent(v) {
 		return v, nil
 	}
 	now, err := stampOf(db.path)
@@ -24,17 +23,17 @@ func (db *DB) fresh(ctx context.Context) (*view, error) {
 		return nil, err
 	}
 	if v.settled && now == v.stamp {
-		v.confirm(age)
+		if db.options.Recheck > 0 { // else nobody asks, and the time costs as much as the rest
+			v.looked.Store(int64(db.age()))
+		}
 		return v, nil
 	}
 	return db.look(ctx)
 }
 
-// confirm notes that the file holds what the view says.
-func (v *view) confirm(age time.Duration) {
-	if v.fault == nil {
-		v.known.Store(int64(age))
-	}
+// isRecent reports whether the options spare a look at the file.
+func (db *DB) isRecent(v *view) bool {
+	return db.options.Recheck > 0 && v.fault == nil && db.age()-time.Duration(v.looked.Load()) < db.options.Recheck
 }
 
 // A look is one at the content of the file. Its number counts from 1.
@@ -91,7 +90,7 @@ func (db *DB) compare(old *view) (*view, error) {
 	}
 	if old.settled && s.stamp == old.stamp { // somebody else was quicker
 		s.Close()
-		old.confirm(age)
+		old.looked.Store(int64(age))
 		return old, nil
 	}
 	same, err := db.same(s, old)
@@ -99,9 +98,8 @@ func (db *DB) compare(old *view) (*view, error) {
 		s.Close()
 		return nil, err
 	}
-	v := &view{file: s.File, stamp: s.stamp, settled: s.settled, digest: old.digest, good: old.good, fault: old.fault, sound: old.sound}
-	v.known.Store(old.known.Load())
-	v.confirm(age)
+	v := &view{file: s.File, stamp: s.stamp, settled: s.settled, digest: old.digest, good: old.good, fault: old.fault, sound: old.sound, torn: old.torn}
+	v.looked.Store(int64(age))
 	return v, nil
 }
 
@@ -149,12 +147,12 @@ func (db *DB) load(old *view) (*view, error) {
 		return nil, err
 	}
 	v.file, v.stamp, v.settled = s.File, s.stamp, s.settled
-	switch {
-	case v.fault == nil:
-		v.known.Store(int64(age))
-	case old != nil:
-		v.good = old.good
-		v.known.Store(old.known.Load())
+	v.looked.Store(int64(age))
+	if v.fault != nil && old != nil {
+		v.good, v.torn = old.good, old.torn
+		if old.fault == nil {
+			v.torn = age - max(0, db.clock.now().Sub(s.stamp.modified()))
+		}
 		v.sound = soundOf(db.path, data)
 	}
 	return v, nil

@@ -290,21 +290,21 @@ func TestTornWithRecheck(t *testing.T) {
 	f.wants(db, lost, "pw", nil)
 }
 
-// TestLastGoodCountsFromTheLastLook: not from when the file was read.
-func TestLastGoodCountsFromTheLastLook(t *testing.T) {
+// TestLastGoodCountsFromTheDamage: not from when the file was read, and not from when
+// the damage was noticed.
+func TestLastGoodCountsFromTheDamage(t *testing.T) {
 	t.Parallel()
 	f := newTearable(t)
 	db, c := openClocked(t, f.path, Options{})
-	for _, how := range []string{"by content", "by stamp"} {
-		c.advance(time.Minute)
-		f.wants(db, "user1", "pw", nil)
-		_, left := f.tear()
-		if err := check(t, db, left, "pw"); err != nil {
-			t.Errorf("just after it was seen to be current %s: %v", how, err)
-		}
-		f.write(f.bytes())
-		f.wants(db, "user1", "pw", nil)
-	}
+	f.wants(db, "user1", "pw", nil)
+	_, left := f.tear()
+	c.advance(lastGoodLife - time.Second)
+	f.wants(db, left, "pw", nil)
+	f.write(f.bytes())
+	f.wants(db, left, "pw", nil)
+	_, left = f.tear()
+	c.advance(2 * time.Second) // nobody logs in meanwhile
+	f.wants(db, left, "pw", verifier.ErrUnavailable)
 }
 
 // TestTornAfterRevocation: what was changed before the file was damaged counts, even

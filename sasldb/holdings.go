@@ -49,8 +49,8 @@ func (h *holdings) value(name string) (value []byte, held bool) {
 // there is a password SCRAM keys do not count: those of the password in force can
 // be made of it, and these may be of another.
 func (h *holdings) secret(kind verifier.Kind) (secret []byte, held bool) {
-	for i, p := range properties {
-		if p.kind == kind && h.values[i] != nil {
+	for i := range properties {
+		if p := &properties[i]; p.kind == kind && h.values[i] != nil {
 			return p.decode(h.values[i])
 		}
 	}

@@ -142,12 +142,11 @@ func find(name, rest []byte) (e entry, after []byte, ok bool) {
 	return e, rest, ok
 }
 
-// user returns what the index has of a user.
-func (ix *index) user(name []byte) (u holdings) {
+// user adds what the index has of a user.
+func (ix *index) user(name []byte, u *holdings) {
 	for e, rest, ok := find(name, ix.bucketOf(name)); ok; e, rest, ok = find(name, rest) {
 		u.add(e)
 	}
-	return u
 }
 
 // agrees reports whether both indexes know the user and say the same of them.

@@ -92,7 +92,8 @@ func (ix *index) measure() verifier.Coverage {
 			if first, _, _ := find(e.name, bucket); first.mark != e.mark {
 				continue
 			}
-			u := ix.user(e.name)
+			var u holdings
+			ix.user(e.name, &u)
 			if u.disabled {
 				continue
 			}

@@ -41,7 +41,8 @@ func mustIndex(t testing.TB, records ...Record) *index {
 
 // find looks a user up as a login does.
 func (ix *index) find(user, realm string, kinds ...verifier.Kind) (verifier.Kind, string, error) {
-	u := ix.user(appendName(nil, user, realm))
+	var u holdings
+	ix.user(appendName(nil, user, realm), &u)
 	kind, value, err := u.lookup(kinds)
 	return kind, string(value), err
 }

@@ -151,23 +151,3 @@ func (c *committer) placeOnce(ctx context.Context, compose func(old *original) (
 	}
 	return old, next, nil
 }
-
-// glance is read without parsing: what is there may be anything.
-func (c *committer) glance(ctx context.Context) (*original, error) {
-	f, err := c.dir.OpenFile(c.name, os.O_RDONLY|openSafely, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		return &original{}, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("sasldb: %s: %w%s", c.path, err, cure(err))
-	}
-	o := &original{f: f}
-	if err = o.readHeld(ctx, c.path); err == nil {
-		err = mayReplace(o.info, c.path)
-	}
-	if err != nil {
-		o.close()
-		return nil, err
-	}
-	return o, nil
-}

@@ -50,6 +50,16 @@ func (o *original) holds(next recordList) bool {
 
 // read reads the file that the name stands for, when nobody writes to it.
 func (c *committer) read(ctx context.Context) (*original, error) {
+	return c.open(func(o *original) error { return o.load(ctx, c.path) })
+}
+
+// glance is read without parsing: what is there may be anything.
+func (c *committer) glance(ctx context.Context) (*original, error) {
+	return c.open(func(o *original) error { return o.readHeld(ctx, c.path) })
+}
+
+// open opens the file, unless there is none and may be one made, and loads it.
+func (c *committer) open(load func(*original) error) (*original, error) {
 	f, err := c.dir.OpenFile(c.name, os.O_RDONLY|openSafely, 0)
 	if errors.Is(err, fs.ErrNotExist) && c.Create {
 		return &original{}, nil
@@ -58,7 +68,7 @@ func (c *committer) read(ctx context.Context) (*original, error) {
 		return nil, fmt.Errorf("sasldb: %s: %w%s", c.path, err, cure(err))
 	}
 	o := &original{f: f}
-	if err = o.load(ctx, c.path); err == nil {
+	if err = load(o); err == nil {
 		err = mayReplace(o.info, c.path)
 	}
 	if err != nil {

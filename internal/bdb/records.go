@@ -129,7 +129,7 @@ func (w *walk) read(bucket uint32, key, value item, take claim) (dbm.Record, *db
 // take claims an overflow page for a record. If another record has claimed it
 // before there is no telling whose it is, and both are lost.
 func (c *collector) take(page uint32, index int) bool {
-	if c.used.add(page) {
+	if c.used.Add(page) {
 		c.owner[page] = index
 		return true
 	}
@@ -153,7 +153,7 @@ func (c *collector) findStranded() {
 
 // strandedPage tells whether page n has entries that no bucket led to.
 func (w *walk) strandedPage(n uint32) *dbm.DamageError {
-	if w.used.has(n) {
+	if w.used.Has(n) {
 		return nil
 	}
 	if p := w.cutPage(n); p.isHash() && p.entries > 0 {

@@ -45,7 +45,7 @@ func (s *scanner) scanBucket(bucket uint32, visit func(key, value []byte)) *dbm.
 	s.pairs = s.pairs[:0]
 	s.chain(bucket, func(_ page, items []item) {
 		for i := 0; i+1 < len(items); i += 2 {
-			r, err := s.read(bucket, items[i], items[i+1], s.used.add)
+			r, err := s.read(bucket, items[i], items[i+1], s.used.Add)
 			if err != nil {
 				s.faults.Add(err)
 				return

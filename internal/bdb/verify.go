@@ -60,7 +60,7 @@ func (v *verifier) checkMeta() {
 // for free space.
 func (v *verifier) checkTail() {
 	for n := v.last + 1; n < v.pages; n++ {
-		if v.used.has(n) {
+		if v.used.Has(n) {
 			v.fault(0, "the last page is %d, yet page %d is in use", v.last, n)
 			return
 		}
@@ -72,7 +72,7 @@ func (v *verifier) checkTail() {
 func (v *verifier) checkPages() {
 	before := v.predecessors()
 	for n := uint32(1); n < v.pages; n++ {
-		if !v.used.has(n) {
+		if !v.used.Has(n) {
 			continue
 		}
 		p, err := v.File.page(n)
@@ -95,7 +95,7 @@ func (v *verifier) checkPages() {
 func (v *verifier) predecessors() []uint32 {
 	before := make([]uint32, v.pages)
 	for n := uint32(1); n < v.pages; n++ {
-		if !v.used.has(n) {
+		if !v.used.Has(n) {
 			continue
 		}
 		if next := v.cutPage(n).next; next < v.pages {
@@ -129,7 +129,7 @@ func (v *verifier) checkFreeList() {
 		case p.typ != typeFree || p.hole:
 			v.fault(n, "on the free list, but of type %s", typeName(p.typ))
 			return
-		case !v.used.add(n):
+		case !v.used.Add(n):
 			v.fault(n, "on the free list, but in use or met a second time")
 			return
 		}
@@ -142,7 +142,7 @@ func (v *verifier) checkFreeList() {
 // bucket pages of a wrong type were told before.
 func (v *verifier) checkRest() {
 	for n := uint32(1); n < v.pages && n <= v.last; n++ {
-		if v.used.has(n) || v.startsBucket(n) {
+		if v.used.Has(n) || v.startsBucket(n) {
 			continue
 		}
 		p := v.cutPage(n)

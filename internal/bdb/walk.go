@@ -6,32 +6,16 @@ import (
 	"github.com/saslkit/saslkit/internal/dbm"
 )
 
-// A pageSet remembers page numbers, a bit for each page of the file.
-type pageSet []uint64
-
-func newPageSet(pages uint32) pageSet { return make(pageSet, (uint64(pages)+63)/64) }
-
-// add puts page n into the set and returns false if it was there.
-func (s pageSet) add(n uint32) bool {
-	if s.has(n) {
-		return false
-	}
-	s[n/64] |= 1 << (n % 64)
-	return true
-}
-
-func (s pageSet) has(n uint32) bool { return s[n/64]&(1<<(n%64)) != 0 }
-
 // A walk goes through buckets. It visits a page once, whatever chain leads there,
 // so that all walking together is bounded by the pages of the file.
 type walk struct {
 	*File
-	used   pageSet
+	used   dbm.Set
 	faults dbm.Faults
 	items  []item // of the page being visited
 }
 
-func (f *File) newWalk() *walk { return &walk{File: f, used: newPageSet(f.pages)} }
+func (f *File) newWalk() *walk { return &walk{File: f, used: dbm.NewSet(f.pages)} }
 
 // chain visits the hash pages of a bucket and notes what is wrong with them. A
 // page whose items are out of place is passed over, for the rest of the chain may
@@ -65,7 +49,7 @@ func (w *walk) chained(n, from uint32) (page, *dbm.DamageError) {
 	p, err := w.page(n)
 	if err != nil {
 		if n < w.pages {
-			w.used.add(n) // told once is enough
+			w.used.Add(n) // told once is enough
 		}
 		if from != 0 {
 			err.Reason += reachedFrom(from)
@@ -79,7 +63,7 @@ func (w *walk) chained(n, from uint32) (page, *dbm.DamageError) {
 		return page{}, damaged(n, "zero from end to end%s", reachedFrom(from))
 	case !p.hole && !p.isHash():
 		return page{}, damaged(n, "type is %s, expected hash%s", typeName(p.typ), reachedFrom(from))
-	case !w.used.add(n):
+	case !w.used.Add(n):
 		return page{}, damaged(n, "met a second time%s", reachedFrom(from))
 	}
 	return p, nil

@@ -168,7 +168,7 @@ func (m *model) check() {
 	freed := (&verifier{collector: f.collect()}).checkFree()
 	free := 0
 	for n := range f.pages {
-		if freed.has(n) {
+		if freed.Has(n) {
 			free++
 		}
 	}

@@ -46,7 +46,7 @@ func (c *collector) dropShared() {
 	lost := map[int]bool{}
 	for _, b := range c.big {
 		for i := range b.pages {
-			if n := b.first + i; c.again.has(n) {
+			if n := b.first + i; c.again.Has(n) {
 				c.faults.Add(b.damaged("is lost: page %d of its value is claimed again", n))
 				lost[b.index] = true
 				break

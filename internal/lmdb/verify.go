@@ -73,8 +73,8 @@ func (v *verifier) checkCounts(name string, t, met tree) {
 }
 
 // checkFree looks at the free tree and returns the pages that it gives away.
-func (v *verifier) checkFree() (freed pageSet) {
-	freed = newPageSet(v.pages)
+func (v *verifier) checkFree() (freed dbm.Set) {
+	freed = dbm.NewSet(v.pages)
 	if err := v.checkTree(&v.meta, &v.free, "free"); err != nil {
 		v.faults.Add(err)
 		return freed
@@ -122,7 +122,7 @@ type freeList struct {
 
 // checkFreeList adds the pages of a list to freed. The first that is wrong ends
 // it.
-func (v *verifier) checkFreeList(l freeList, freed pageSet) *dbm.DamageError {
+func (v *verifier) checkFreeList(l freeList, freed dbm.Set) *dbm.DamageError {
 	words := uint64(len(l.bytes) / v.word)
 	if words == 0 || v.number(l.bytes) > words-1 {
 		return l.damaged("has a list of free pages that is longer than its %d bytes", len(l.bytes))
@@ -136,9 +136,9 @@ func (v *verifier) checkFreeList(l freeList, freed pageSet) *dbm.DamageError {
 		case n < metaPages || n > v.last:
 			return l.damaged("frees page %d, the last is page %d", n, v.last)
 		case n >= uint64(v.pages): // counted, but never written
-		case v.used.has(uint32(n)):
+		case v.used.Has(uint32(n)):
 			return l.damaged("frees page %d, which is in use", n)
-		case !freed.add(uint32(n)):
+		case !freed.Add(uint32(n)):
 			return l.damaged("frees page %d, which is free already", n)
 		}
 		before = n
@@ -148,13 +148,13 @@ func (v *verifier) checkFreeList(l freeList, freed pageSet) *dbm.DamageError {
 
 // checkRest counts the pages that nothing led to. They are lost to liblmdb, which
 // does no harm.
-func (v *verifier) checkRest(freed pageSet) {
+func (v *verifier) checkRest(freed dbm.Set) {
 	if v.faults.Len() > 0 || v.databases > 0 {
 		return
 	}
 	var first, count uint32
 	for n := uint32(metaPages); n < v.pages && uint64(n) <= v.last; n++ {
-		if v.used.has(n) || freed.has(n) {
+		if v.used.Has(n) || freed.Has(n) {
 			continue
 		}
 		if count == 0 {

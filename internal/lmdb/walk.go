@@ -7,35 +7,19 @@ import (
 	"github.com/saslkit/saslkit/internal/dbm"
 )
 
-// A pageSet remembers page numbers, a bit for each page of the file.
-type pageSet []uint64
-
-func newPageSet(pages uint32) pageSet { return make(pageSet, (uint64(pages)+63)/64) }
-
-// add puts page n into the set and returns false if it was there.
-func (s pageSet) add(n uint32) bool {
-	if s.has(n) {
-		return false
-	}
-	s[n/64] |= 1 << (n % 64)
-	return true
-}
-
-func (s pageSet) has(n uint32) bool { return s[n/64]&(1<<(n%64)) != 0 }
-
 // A walk goes through trees. It visits a page once, whatever leads there, so that
 // all walking together is bounded by the pages of the file.
 type walk struct {
 	*File
-	used   pageSet // what was reached
-	again  pageSet // what was reached more than once
+	used   dbm.Set // what was reached
+	again  dbm.Set // what was reached more than once
 	faults dbm.Faults
 	brief  bool // one fault is enough
 	levels [maxDepth + 1][]node
 }
 
 func (f *File) newWalk() *walk {
-	w := &walk{File: f, used: newPageSet(f.pages), again: newPageSet(f.pages)}
+	w := &walk{File: f, used: dbm.NewSet(f.pages), again: dbm.NewSet(f.pages)}
 	if f.broken != nil {
 		w.faults.Add(f.broken)
 	}
@@ -49,8 +33,8 @@ func (w *walk) done() bool { return w.brief && w.faults.Len() > 0 }
 func (w *walk) claim(r run) bool {
 	first := true
 	for i := range r.pages {
-		if !w.used.add(r.first + i) {
-			w.again.add(r.first + i)
+		if !w.used.Add(r.first + i) {
+			w.again.Add(r.first + i)
 			first = false
 		}
 	}

@@ -226,3 +226,28 @@ func TestFolder(t *testing.T) {
 		refuses(t, path, before, 0, newReport(err, 0), "keep the database in a folder of its own")
 	}
 }
+
+// TestForeignLockFile: a lock file that was there is used as it is. It might be
+// another name of a file that is not to be given to the owner of the database.
+func TestForeignLockFile(t *testing.T) {
+	t.Parallel()
+	path := newFile(t, user("al", "r", "one"))
+	if err := os.Chmod(path, 0o660); err != nil {
+		t.Fatal(err)
+	}
+	precious := filepath.Join(t.TempDir(), "precious")
+	if err := os.WriteFile(precious, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Link(precious, path+".lock"); err != nil {
+		t.Skip(err) // another file system
+	}
+	mustEdit(t, path, WriteOptions{}, func(tx *Tx) error { return tx.Set(user("bo", "r", "two")) })
+	if info, err := os.Stat(precious); err != nil || info.Mode() != 0o600 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+	if content, err := os.ReadFile(precious); err != nil || string(content) != "x" {
+		t.Errorf("content %q, %v", content, err)
+	}
+	leftOnly(t, filepath.Dir(path), "sasldb2")
+}

@@ -93,9 +93,8 @@ func (t *target) sameAs(u *target) bool {
 // long as somebody holds or awaits it. Whoever lets go of it removes it, so a lock
 // counts only if it is still that of the file with the name.
 func (t *target) takeLock(ctx context.Context) error {
-	name := t.name + ".lock"
 	for {
-		f, err := t.dir.OpenFile(name, os.O_RDWR|os.O_CREATE|openSafely, 0o600)
+		f, err := t.openLock()
 		if err != nil {
 			return t.trouble(err)
 		}
@@ -103,12 +102,32 @@ func (t *target) takeLock(ctx context.Context) error {
 			f.Close()
 			return err
 		}
-		if t.isNow(f, name) {
+		if t.isNow(f, t.lockName()) {
 			t.lock = f
-			t.shareLock()
 			return nil
 		}
 		f.Close()
+	}
+}
+
+func (t *target) lockName() string { return t.name + ".lock" }
+
+// openLock makes the lock file or opens the one that is there. Only one that we made
+// is given away: another may be a name that somebody gave to another file.
+func (t *target) openLock() (*os.File, error) {
+	for {
+		f, err := t.dir.OpenFile(t.lockName(), os.O_RDWR|os.O_CREATE|os.O_EXCL|openSafely, 0o600)
+		if err == nil {
+			t.share(f)
+			return f, nil
+		}
+		if !errors.Is(err, fs.ErrExist) {
+			return nil, err
+		}
+		f, err = t.dir.OpenFile(t.lockName(), os.O_RDWR|openSafely, 0)
+		if !errors.Is(err, fs.ErrNotExist) { // else it was removed just now
+			return f, err
+		}
 	}
 }
 
@@ -138,23 +157,23 @@ func (t *target) isNow(f *os.File, name string) bool {
 	return err == nil && os.SameFile(mine, now)
 }
 
-// shareLock gives the lock file to the owner of the database, so that it does not
-// keep them out if we die before removing it.
-func (t *target) shareLock() {
+// share gives the lock file to the owner of the database, so that it does not keep
+// them out if we die before removing it.
+func (t *target) share(lock *os.File) {
 	info, err := t.dir.Stat(t.name)
 	if err != nil {
 		return
 	}
 	if os.Geteuid() == 0 {
-		_ = copyOwner(t.lock, info)
+		_ = copyOwner(lock, info)
 	}
-	_ = t.lock.Chmod(info.Mode()&0o660 | 0o600)
+	_ = lock.Chmod(info.Mode()&0o660 | 0o600)
 }
 
 func (t *target) close() {
 	// Removed while it is locked: who waits for it sees that and makes a new one.
-	if name := t.name + ".lock"; t.isNow(t.lock, name) {
-		t.dir.Remove(name)
+	if t.isNow(t.lock, t.lockName()) {
+		t.dir.Remove(t.lockName())
 	}
 	t.lock.Close()
 	t.dir.Close()

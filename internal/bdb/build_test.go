@@ -4,13 +4,11 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"maps"
 	"math/rand/v2"
-	"slices"
-	"strings"
 	"testing"
 
 	"github.com/saslkit/saslkit/internal/dbm"
+	"github.com/saslkit/saslkit/internal/dbm/dbmtest"
 )
 
 // eachLayout runs a test with every layout that Build can make of version 9.
@@ -33,89 +31,37 @@ func (l Layout) name() string {
 }
 
 // randomRecords returns records with different keys, no key longer than a quarter
-// of a page. Among them are the empty key, the empty value, keys that are the
-// beginnings of others, and values about the sizes at which something changes.
+// of a page, with keys and values about the sizes at which something changes.
 func randomRecords(r *rand.Rand, n int, pageSize uint32) []dbm.Record {
-	quarter := int(pageSize) / 4
-	records := []dbm.Record{
-		{Key: []byte{}, Value: []byte("of the empty key")},
-		{Key: []byte("empty value"), Value: []byte{}},
-		{Key: bytes.Repeat([]byte("K"), quarter), Value: randomBytes(r, 10)},
-		{Key: bytes.Repeat([]byte("K"), quarter-1), Value: randomBytes(r, 10)},
-	}
-	for i := range 12 {
-		records = append(records, dbm.Record{Key: []byte("prefixprefix")[:i+1], Value: randomBytes(r, i)})
-	}
-	page := int(pageSize)
-	for _, size := range []int{quarter - 1, quarter, quarter + 1, page - 33, page - 32, page - 31, page - 26, page - 25, page, 2 * page, 3*page + 7} {
-		records = append(records, dbm.Record{Key: fmt.Appendf(nil, "size %d", size), Value: randomBytes(r, size)})
-	}
-	for i := range n {
-		key := fmt.Appendf(nil, "user%d\x00%s\x00userPassword", i, []string{"example.com", "example.org", ""}[r.IntN(3)])
-		records = append(records, dbm.Record{Key: key, Value: randomBytes(r, r.IntN(40))})
-	}
-	return records
-}
-
-func randomBytes(r *rand.Rand, n int) []byte {
-	b := make([]byte, n)
-	for i := range b {
-		b[i] = byte(r.Uint32())
-	}
-	return b
-}
-
-func seeded() *rand.Rand { return rand.New(rand.NewPCG(1, 2)) }
-
-// userRecords are like those of a mail site, one for each user.
-func userRecords(n int) []dbm.Record {
-	records := make([]dbm.Record, n)
-	for i := range records {
-		records[i] = dbm.Record{Key: fmt.Appendf(nil, "user%04d\x00example.com\x00userPassword", i), Value: fmt.Appendf(nil, "pw-%011d", i)}
-	}
-	return records
-}
-
-func mustBuild(t testing.TB, records []dbm.Record, o Options) []byte {
-	t.Helper()
-	data, err := Build(records, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
-}
-
-func mustOpen(t testing.TB, data []byte) *File {
-	t.Helper()
-	f, err := Open(data)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return f
+	page, quarter := int(pageSize), int(pageSize)/4
+	return append(dbmtest.Random(r, n, quarter-1, quarter, quarter+1, page-33, page-32, page-31, page-26, page-25, page, 2*page, 3*page+7),
+		dbmtest.EmptyKey,
+		dbm.Record{Key: bytes.Repeat([]byte("K"), quarter), Value: dbmtest.Bytes(r, 10)},
+		dbm.Record{Key: bytes.Repeat([]byte("K"), quarter-1), Value: dbmtest.Bytes(r, 10)})
 }
 
 func TestBuildIsReadBack(t *testing.T) {
 	eachLayout(t, func(t *testing.T, l Layout) {
 		for _, n := range []int{0, 1, 30, 400} {
-			records := randomRecords(seeded(), n, l.PageSize)
+			records := randomRecords(dbmtest.Seeded(), n, l.PageSize)
 			f := mustOpen(t, mustBuild(t, records, Options{Layout: l}))
 			if got := f.Info().Layout; got != l {
 				t.Errorf("layout %+v", got)
 			}
-			checkClean(t, f, asMap(t, records))
+			dbmtest.CheckClean(t, f, dbmtest.Map(t, records))
 		}
 	})
 }
 
 func TestBuildLongKeys(t *testing.T) {
 	eachLayout(t, func(t *testing.T, l Layout) {
-		r := seeded()
+		r := dbmtest.Seeded()
 		records := randomRecords(r, 50, l.PageSize)
 		for n := range 30 { // beginnings of one another and of on-page keys
 			long := append(bytes.Repeat([]byte("K"), int(l.PageSize)/4+1+n), "prefix"[:n%6]...)
-			records = append(records, dbm.Record{Key: long, Value: randomBytes(r, n)})
+			records = append(records, dbm.Record{Key: long, Value: dbmtest.Bytes(r, n)})
 		}
-		checkClean(t, mustOpen(t, mustBuild(t, records, Options{l, KeepLongKeys})), asMap(t, records))
+		dbmtest.CheckClean(t, mustOpen(t, mustBuild(t, records, Options{l, KeepLongKeys})), dbmtest.Map(t, records))
 		if data, err := Build(records, Options{Layout: l}); err == nil || data != nil {
 			t.Error("long keys are not refused")
 		}
@@ -124,9 +70,9 @@ func TestBuildLongKeys(t *testing.T) {
 
 func TestBuildOlderVersions(t *testing.T) {
 	for _, l := range []Layout{{7, 4096, false, false}, {8, 512, true, false}, {8, 1024, false, true}} {
-		records := randomRecords(seeded(), 100, l.PageSize)
+		records := randomRecords(dbmtest.Seeded(), 100, l.PageSize)
 		f := mustOpen(t, mustBuild(t, records, Options{Layout: l}))
-		checkClean(t, f, asMap(t, records))
+		dbmtest.CheckClean(t, f, dbmtest.Map(t, records))
 		if p := f.cutPage(1); p.typ != typeUnsorted {
 			t.Errorf("version %d: type of page 1 is %d", l.Version, p.typ)
 		}
@@ -139,9 +85,9 @@ func TestBuildEmpty(t *testing.T) {
 	if want := (Info{Layout: Layout{9, 4096, false, false}, Buckets: 2, Pages: 3}); f.Info() != want {
 		t.Errorf("got %+v, want %+v", f.Info(), want)
 	}
-	checkClean(t, f, map[string]string{})
+	dbmtest.CheckClean(t, f, map[string]string{})
 	// What saslpasswd2 leaves when the last user is gone has the same metadata.
-	theirs := readSample(t, "bdb-empty.db")
+	theirs := dbmtest.Samples.Read(t, "bdb-empty.db")
 	for _, field := range []struct{ from, to int }{{8, 40}, {48, 52}, {72, 224}, {492, 512}} {
 		if !bytes.Equal(data[field.from:field.to], theirs[field.from:field.to]) {
 			t.Errorf("metadata bytes %d to %d differ from libdb's", field.from, field.to)
@@ -151,18 +97,7 @@ func TestBuildEmpty(t *testing.T) {
 
 func TestBuildIsDeterministic(t *testing.T) {
 	eachLayout(t, func(t *testing.T, l Layout) {
-		records := randomRecords(seeded(), 200, l.PageSize)
-		before := slices.Clone(records)
-		want := mustBuild(t, records, Options{Layout: l})
-		for i := range records {
-			if !bytes.Equal(records[i].Key, before[i].Key) {
-				t.Fatal("the order of the caller's records was changed")
-			}
-		}
-		seeded().Shuffle(len(records), func(i, j int) { records[i], records[j] = records[j], records[i] })
-		if !bytes.Equal(mustBuild(t, records, Options{Layout: l}), want) {
-			t.Error("another order of records gives another file")
-		}
+		codec.TestDeterminism(t, randomRecords(dbmtest.Seeded(), 200, l.PageSize), Options{Layout: l})
 	})
 }
 
@@ -184,28 +119,14 @@ func TestBuildRefuses(t *testing.T) {
 		{"long key", []dbm.Record{{Key: make([]byte, 129)}}, Layout{PageSize: 512}, "key of 129 bytes"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			data, err := Build(test.records, Options{Layout: test.layout})
-			if err == nil || data != nil || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("got %d bytes and %v, want an error with %q", len(data), err, test.want)
-			}
-			if err != nil && strings.Contains(err.Error(), "secret") {
-				t.Error("the error tells the value")
-			}
+			codec.CheckBuild(t, test.records, Options{Layout: test.layout}, test.want)
 		})
 	}
 }
 
-// TestBuildDensity keeps the files from growing: keys of 33 bytes and values of 14
-// take 53 with their offsets.
+// TestBuildDensity: keys of 33 bytes and values of 14 take 53 with their offsets.
 func TestBuildDensity(t *testing.T) {
-	for _, n := range []int{200, 300, 500, 1000, 1700, 3000, 5000, 10000, 20000} {
-		data := mustBuild(t, userRecords(n), Options{})
-		perUser := float64(len(data)) / float64(n)
-		t.Logf("%5d users: %d bytes, %.0f each", n, len(data), perUser)
-		if perUser > 120 {
-			t.Errorf("%d users take %.0f bytes each", n, perUser)
-		}
-	}
+	codec.TestDensity(t, Options{}, 120, 200, 300, 500, 1000, 1700, 3000, 5000, 10000, 20000)
 }
 
 // TestBuildCollisions builds one long chain out of keys that all hash to 0: both
@@ -223,19 +144,12 @@ func TestBuildCollisions(t *testing.T) {
 		records[i] = dbm.Record{Key: key, Value: []byte{byte(i), byte(i >> 8)}}
 	}
 	f := mustOpen(t, mustBuild(t, records, Options{Layout: Layout{PageSize: 512}}))
-	got, faults := f.Records()
-	if want := asMap(t, records); !maps.Equal(asMap(t, got), want) || faults != nil {
-		t.Errorf("got %d records, want %d, or they differ; %v", len(got), len(want), faults)
-	}
-	if faults, warnings := f.Verify(); faults != nil || warnings != nil {
-		t.Error(faults, warnings)
-	}
+	dbmtest.CheckClean(t, f, dbmtest.Map(t, records))
 }
 
 // TestBuildLeavesNoTrace looks for bytes of one value everywhere but in its place.
 func TestBuildLeavesNoTrace(t *testing.T) {
-	records := append(userRecords(100), dbm.Record{Key: []byte("k"), Value: bytes.Repeat([]byte{0xEE}, 5000)})
-	data := mustBuild(t, records, Options{})
+	data := mustBuild(t, dbmtest.Trace(), Options{})
 	if n := bytes.Count(data, []byte{0xEE}); n != 5000 {
 		t.Errorf("the byte is there %d times", n)
 	}
@@ -259,7 +173,7 @@ func TestHashOfProbe(t *testing.T) {
 
 // TestChecksumSkipsItself compares with the definition: the field is zero.
 func TestChecksumSkipsItself(t *testing.T) {
-	page := randomBytes(seeded(), 512)
+	page := dbmtest.Bytes(dbmtest.Seeded(), 512)
 	blank := bytes.Clone(page)
 	binary.LittleEndian.PutUint32(blank[28:], 0)
 	if got, want := checksum(page, 28), hashOld(blank); got != want {

@@ -3,15 +3,12 @@ package bdb
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
-	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/saslkit/saslkit/internal/dbm"
+	"github.com/saslkit/saslkit/internal/dbm/dbmtest"
 )
 
 // A patient is a small file that tests break: 4 KiB pages, little endian, two
@@ -22,7 +19,7 @@ type patient struct {
 
 func newPatient(t *testing.T) *patient {
 	t.Helper()
-	records := append(userRecords(20), dbm.Record{Key: []byte("long"), Value: bytes.Repeat([]byte("v"), 5000)})
+	records := append(dbmtest.Users(20), dbm.Record{Key: []byte("long"), Value: bytes.Repeat([]byte("v"), 5000)})
 	p := &patient{mustBuild(t, records, Options{})}
 	if f := mustOpen(t, p.data); f.pages != 5 || f.cutPage(3).typ != typeOverflow {
 		t.Fatal("the patient is not what its comment says")
@@ -54,12 +51,12 @@ func (p *patient) offPageItem(t *testing.T) (page, at int) {
 
 // TestOpenRefuses has a line for every way in which metadata can be wrong.
 func TestOpenRefuses(t *testing.T) {
-	const format, damage = "format", "damage"
+	const format, damage = dbmtest.Refusal, dbmtest.Damage
 	for _, test := range []struct {
 		name string
 		harm func(*patient)
-		kind string // of the error
-		want string // in its text
+		kind dbmtest.Kind // of the error
+		want string       // in its text
 	}{
 		{"empty", func(p *patient) { p.data = nil }, damage, "page 0: the file is empty"},
 		{"1 byte", func(p *patient) { p.data = p.data[:1] }, damage, "ends at byte 1, the metadata takes 512"},
@@ -103,21 +100,7 @@ func TestOpenRefuses(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			p := newPatient(t)
 			test.harm(p)
-			f, err := Open(p.data)
-			if err == nil || f != nil {
-				t.Fatalf("got %v, %v", f, err)
-			}
-			var refusal *dbm.FormatError
-			var broken *dbm.DamageError
-			if got := errors.As(err, &refusal); got != (test.kind == format) {
-				t.Errorf("%v is a FormatError: %v", err, got)
-			}
-			if got := errors.As(err, &broken); got != (test.kind == damage) {
-				t.Errorf("%v is a DamageError: %v", err, got)
-			}
-			if !strings.Contains(err.Error(), test.want) {
-				t.Errorf("got %q, want %q in it", err, test.want)
-			}
+			codec.CheckOpen(t, p.data, test.kind, test.want)
 		})
 	}
 }
@@ -212,58 +195,22 @@ func TestDamage(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			p := newPatient(t)
 			whole, _ := mustOpen(t, p.data).Records()
-			want := asMap(t, whole)
+			want := dbmtest.Map(t, whole)
 			test.harm(p, t)
-			f := mustOpen(t, p.data)
-			records, seen := f.Records()
-			got := asMap(t, records)
-			for key, value := range got {
-				if v, ok := want[key]; !ok || v != value {
-					t.Errorf("wrong record %.20q", key)
-				}
+			f, records, err := codec.Agree(t, p.data)
+			if err != nil {
+				t.Fatal(err)
 			}
-			if (len(got) < len(want)) != test.lost {
-				t.Errorf("%d of %d records", len(got), len(want))
+			if lost := dbmtest.CheckLeft(t, records, want); (lost > 0) != test.lost {
+				t.Errorf("%d of %d records lost", lost, len(want))
 			}
-			if (seen == nil) != test.hidden {
+			if _, seen := f.Records(); (seen == nil) != test.hidden {
 				t.Errorf("Records reports %v", seen)
 			}
 			faults, warnings := f.Verify()
-			checkFound(t, "fault", faults, test.want)
-			checkFound(t, "warning", warnings, test.warn)
-			checkLookups(t, f, want)
+			dbmtest.CheckFound(t, "fault", faults, test.want)
+			dbmtest.CheckFound(t, "warning", warnings, test.warn)
 		})
-	}
-}
-
-func checkFound(t *testing.T, what string, got []*dbm.DamageError, want string) {
-	t.Helper()
-	if want == "" && got == nil {
-		return
-	}
-	for _, e := range got {
-		if want != "" && strings.Contains(e.Error(), want) {
-			return
-		}
-	}
-	t.Errorf("got %ss %v, want %q", what, got, want)
-}
-
-// checkLookups looks up to 20 keys up: an answer is the right one.
-func checkLookups(t *testing.T, f *File, want map[string]string) {
-	t.Helper()
-	n := 0
-	for key, value := range want {
-		if n++; n > 20 {
-			return
-		}
-		got, ok, err := f.Lookup([]byte(key))
-		switch {
-		case err != nil && (ok || got != nil):
-			t.Errorf("Lookup(%.20q): a value and %v", key, err)
-		case ok && string(got) != value:
-			t.Errorf("Lookup(%.20q): a wrong value", key)
-		}
 	}
 }
 
@@ -285,9 +232,7 @@ func TestTwins(t *testing.T) {
 		t.Errorf("twins that differ: %d records, faults %v", len(records), faults)
 	}
 	for _, data := range [][]byte{alike, differ} {
-		if v, ok, err := mustOpen(t, data).Lookup([]byte("a")); v != nil || ok || err == nil {
-			t.Errorf("Lookup = %q, %v, %v", v, ok, err)
-		}
+		codec.Agree(t, data)
 	}
 }
 
@@ -305,9 +250,7 @@ func TestTwinsApart(t *testing.T) {
 	if records, faults := f.Records(); len(records) != 0 || len(faults) != 1 {
 		t.Errorf("%d records, faults %v", len(records), faults)
 	}
-	if v, ok, err := f.Lookup([]byte("a")); v != nil || ok || err == nil {
-		t.Errorf("Lookup = %q, %v, %v", v, ok, err)
-	}
+	codec.Agree(t, data)
 }
 
 // TestMisplaced puts a key into a bucket that is not its own.
@@ -318,9 +261,7 @@ func TestMisplaced(t *testing.T) {
 	if len(records) != 1 || len(faults) != 1 || !strings.Contains(faults[0].Reason, "belongs to bucket 0, found in bucket 1") {
 		t.Errorf("%d records, faults %v", len(records), faults)
 	}
-	if v, ok, err := mustOpen(t, data).Lookup([]byte("b")); v != nil || ok || err == nil {
-		t.Errorf("Lookup = %q, %v, %v", v, ok, err)
-	}
+	codec.Agree(t, data)
 }
 
 // TestSharedChain lets two values claim one overflow page.
@@ -340,11 +281,11 @@ func TestMisSorted(t *testing.T) {
 	data := mustBuild(t, []dbm.Record{{Key: []byte("a"), Value: []byte("1")}, {Key: []byte("c"), Value: []byte("2")}}, Options{})
 	data[bytes.LastIndexByte(data, 'a')] = 'e'
 	f := mustOpen(t, data)
-	if v, ok, err := f.Lookup([]byte("e")); string(v) != "1" || !ok || err != nil {
-		t.Errorf("Lookup = %q, %v, %v", v, ok, err)
+	if got, fault := dbmtest.Scan(t, f); got["e"] != "1" || fault != nil {
+		t.Errorf("Scan gives %q, %v", got, fault)
 	}
 	faults, _ := f.Verify()
-	checkFound(t, "fault", faults, "entry 2 is not in order")
+	dbmtest.CheckFound(t, "fault", faults, "entry 2 is not in order")
 }
 
 func TestDuplicates(t *testing.T) {
@@ -360,92 +301,15 @@ func TestDuplicates(t *testing.T) {
 	}
 }
 
-// TestCorruption flips and cuts samples everywhere. Nothing may panic or take long;
-// where checksums protect every page, no value may be wrong.
-func TestCorruption(t *testing.T) {
-	for _, name := range []string{"bdb-three-users-two-realms.db", "bdb-page-512.db", "bdb-value-sizes.db", "bdb-chained.db",
-		"bdb-checksummed.db", "bdb-checksummed-big-endian.db", "bdb-prefix-keys.db", "bdb-overflow-freed.db"} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s, whole := readSidecar(t, name), readSample(t, name)
-			want := s.records(t)
-			r := rand.New(rand.NewPCG(3, 4))
-			for range 300 {
-				data, how := corrupt(r, whole, int(s.PageSize))
-				start := time.Now()
-				probe(t, data, want, s.Checksummed, how)
-				if d := time.Since(start); d > 5*time.Second {
-					t.Errorf("%s: took %v", how, d)
-				}
-			}
-		})
-	}
-}
-
-// corrupt returns a broken copy of a file, and what was done. Headers are hit more
-// often than their share.
-func corrupt(r *rand.Rand, whole []byte, pageSize int) ([]byte, string) {
-	data := bytes.Clone(whole)
-	page := r.IntN(len(data)/pageSize) * pageSize
-	switch at := page + r.IntN(64); r.IntN(6) {
-	case 0:
-		n := r.IntN(len(data))
-		return data[:n], fmt.Sprintf("cut at %d", n)
-	case 1:
-		n := r.IntN(len(data)/pageSize) * pageSize
-		copy(data[page:page+pageSize], whole[n:])
-		return data, fmt.Sprintf("bytes %d and on written to %d", n, page)
-	case 2:
-		clear(data[page : page+pageSize])
-		return data, fmt.Sprintf("page at %d zeroed", page)
-	case 3:
-		data[at] ^= 1 << r.IntN(8)
-		return data, fmt.Sprintf("bit at %d flipped", at)
-	case 4:
-		data[at] = byte(r.Uint32())
-		return data, fmt.Sprintf("byte %d replaced", at)
-	}
-	at := r.IntN(len(data))
-	data[at] ^= 1 << r.IntN(8)
-	return data, fmt.Sprintf("bit at %d flipped", at)
-}
-
-// probe calls everything on a broken file.
-func probe(t *testing.T, data []byte, want map[string]string, protected bool, how string) {
-	t.Helper()
-	f, err := Open(data)
-	if err != nil {
-		if f != nil {
-			t.Errorf("%s: a file together with %v", how, err)
-		}
-		return
-	}
-	records, _ := f.Records()
-	f.Verify()
-	if protected {
-		for _, r := range records {
-			if v, ok := want[string(r.Key)]; !ok || v != string(r.Value) {
-				t.Errorf("%s: wrong record %.30q", how, r.Key)
-			}
-		}
-		checkLookups(t, f, want)
-	}
-}
-
 // TestSharedTail lets two buckets end in one page: its records are given once.
 func TestSharedTail(t *testing.T) {
-	data := readSample(t, "bdb-chained.db")
-	want := readSidecar(t, "bdb-chained.db").records(t)
+	data := dbmtest.Samples.Read(t, "bdb-chained.db")
+	want := dbmtest.Samples.Sidecar(t, "bdb-chained.db").Records()
 	binary.LittleEndian.PutUint32(data[5*4096+16:], 6) // the chains were 4, 6 and 5, 3
 	records, faults := mustOpen(t, data).Records()
-	for key, value := range asMap(t, records) {
-		if want[key] != value {
-			t.Errorf("wrong record %q", key)
-		}
-	}
-	checkFound(t, "fault", faults, "page 6: met a second time (next of page 5)")
-	checkFound(t, "fault", faults, "page 3: 16 entries that no bucket leads to")
-	if lost := len(want) - len(records); lost != 8 {
+	dbmtest.CheckFound(t, "fault", faults, "page 6: met a second time (next of page 5)")
+	dbmtest.CheckFound(t, "fault", faults, "page 3: 16 entries that no bucket leads to")
+	if lost := dbmtest.CheckLeft(t, records, want); lost != 8 {
 		t.Errorf("%d records lost, want the 8 of page 3", lost)
 	}
 }
@@ -453,7 +317,7 @@ func TestSharedTail(t *testing.T) {
 func TestSniff(t *testing.T) {
 	for name, want := range map[string]Kind{"bdb-empty.db": KindHash, "bdb-big-endian.db": KindHash, "bdb-btree.db": KindBtree,
 		"bdb-subdatabases.db": KindBtree, "bad-magic.db": KindUnknown, "bad-zero-length.db": KindUnknown} {
-		if got := Sniff(readSample(t, name)); got != want {
+		if got := Sniff(dbmtest.Samples.Read(t, name)); got != want {
 			t.Errorf("%s is %v, want %v", name, got, want)
 		}
 	}

@@ -13,7 +13,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/saslkit/saslkit/internal/dbm"
+	"github.com/saslkit/saslkit/internal/dbm/dbmtest"
 )
 
 var (
@@ -209,14 +209,14 @@ func (m *model) randomValue() string {
 	case 4:
 		size = n % (3 * page)
 	}
-	return string(randomBytes(m.r, size))
+	return string(dbmtest.Bytes(m.r, size))
 }
 
 func (m *model) byUs(turn []change) {
 	content := map[string]string{}
 	if data, err := os.ReadFile(m.libdb.path); err == nil {
 		records, _ := mustOpen(m.t, data).Records()
-		content = asMap(m.t, records)
+		content = dbmtest.Map(m.t, records)
 	}
 	for _, c := range turn {
 		if c.del {
@@ -241,12 +241,12 @@ func (m *model) byUs(turn []change) {
 // rewrite makes the file with this content from the one that is there, and from
 // nothing, which must give the same. The order of a map is another each time.
 func (m *model) rewrite(content map[string]string) []byte {
-	fresh := mustBuild(m.t, asRecords(content), Options{m.layout, KeepLongKeys})
+	fresh := mustBuild(m.t, dbmtest.Records(content), Options{m.layout, KeepLongKeys})
 	data, err := os.ReadFile(m.libdb.path)
 	if err != nil {
 		return fresh
 	}
-	again, err := mustOpen(m.t, data).Rewrite(asRecords(content))
+	again, err := mustOpen(m.t, data).Rewrite(dbmtest.Records(content))
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -254,14 +254,6 @@ func (m *model) rewrite(content map[string]string) []byte {
 		m.t.Fatalf("turn %d: the new file depends on the history of the old one", m.turns)
 	}
 	return fresh
-}
-
-func asRecords(content map[string]string) []dbm.Record {
-	var records []dbm.Record
-	for k, v := range content {
-		records = append(records, dbm.Record{Key: []byte(k), Value: []byte(v)})
-	}
-	return records
 }
 
 func (m *model) byLibdb(turn []change) {
@@ -294,9 +286,9 @@ func (m *model) check(turn, changes []change) {
 	if damage != nil {
 		m.t.Fatalf("turn %d: Records meets %v", m.turns, damage)
 	}
-	m.compare("Records", asMap(m.t, records))
-	scanned := map[string]string{}
-	if fault := f.Scan(func(k, v []byte) { scanned[string(k)] = string(v) }); fault != nil {
+	m.compare("Records", dbmtest.Map(m.t, records))
+	scanned, fault := dbmtest.Scan(m.t, f)
+	if fault != nil {
 		m.t.Fatalf("turn %d: Scan meets %v", m.turns, fault)
 	}
 	m.compare("Scan", scanned)

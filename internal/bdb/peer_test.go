@@ -2,7 +2,6 @@ package bdb
 
 import (
 	"bytes"
-	"encoding/hex"
 	"fmt"
 	"maps"
 	"os"
@@ -12,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/saslkit/saslkit/internal/dbm"
+	"github.com/saslkit/saslkit/internal/dbm/dbmtest"
 	"github.com/saslkit/saslkit/internal/peers"
 )
 
@@ -46,34 +46,6 @@ func writeFile(t *testing.T, data []byte) string {
 	return path
 }
 
-// parseDump reads what db_dump prints: a header, then keys and values by turns, a
-// blank and hexadecimal digits each.
-func parseDump(t *testing.T, dump string) map[string]string {
-	t.Helper()
-	_, body, ok := strings.Cut(dump, "HEADER=END\n")
-	if !ok {
-		t.Fatalf("no dump: %.200q", dump)
-	}
-	var fields []string
-	for line := range strings.Lines(body) {
-		if text, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), " "); ok {
-			b, err := hex.DecodeString(text)
-			if err != nil {
-				t.Fatal(err)
-			}
-			fields = append(fields, string(b))
-		}
-	}
-	all := map[string]string{}
-	for i := 0; i+1 < len(fields); i += 2 {
-		if _, ok := all[fields[i]]; ok {
-			t.Errorf("libdb lists key %.40q twice", fields[i])
-		}
-		all[fields[i]] = fields[i+1]
-	}
-	return all
-}
-
 // dumpOf prints records as db_load reads them.
 func dumpOf(records []dbm.Record) string {
 	var b strings.Builder
@@ -95,34 +67,34 @@ func TestLibdbReads(t *testing.T) {
 	check := func(t *testing.T, l Layout, records []dbm.Record) {
 		path := writeFile(t, mustBuild(t, records, Options{Layout: l, LongKeys: KeepLongKeys}))
 		mustRun(t, "", verify, "-q", path)
-		if got := parseDump(t, mustRun(t, "", dump, path)); !maps.Equal(got, asMap(t, records)) {
+		if got := dbmtest.ParseDump(t, mustRun(t, "", dump, path)); !maps.Equal(got, dbmtest.Map(t, records)) {
 			t.Errorf("libdb lists %d records, want %d, or they differ", len(got), len(records))
 		}
 		_, complaint, _ := run(t, dumpOf(records), load, "-n", "-t", "hash", path)
 		if n := strings.Count(complaint, "already exists"); n != len(records) {
 			t.Errorf("libdb finds %d of %d keys", n, len(records))
 		}
-		if got := parseDump(t, mustRun(t, "", dump, path)); !maps.Equal(got, asMap(t, records)) {
+		if got := dbmtest.ParseDump(t, mustRun(t, "", dump, path)); !maps.Equal(got, dbmtest.Map(t, records)) {
 			t.Error("libdb lists other records after looking them up")
 		}
 		mustRun(t, "", verify, "-q", path)
 	}
 	eachLayout(t, func(t *testing.T, l Layout) {
 		check(t, l, nil)
-		check(t, l, randomRecords(seeded(), 300, l.PageSize))
+		check(t, l, randomRecords(dbmtest.Seeded(), 300, l.PageSize))
 	})
 	t.Run("older versions", func(t *testing.T) {
-		check(t, Layout{Version: 7, BigEndian: true}, randomRecords(seeded(), 300, 4096))
-		check(t, Layout{Version: 8, PageSize: 512, Checksummed: true}, randomRecords(seeded(), 300, 512))
+		check(t, Layout{Version: 7, BigEndian: true}, randomRecords(dbmtest.Seeded(), 300, 4096))
+		check(t, Layout{Version: 8, PageSize: 512, Checksummed: true}, randomRecords(dbmtest.Seeded(), 300, 512))
 	})
 	t.Run("long keys", func(t *testing.T) {
-		records := randomRecords(seeded(), 100, 512)
+		records := randomRecords(dbmtest.Seeded(), 100, 512)
 		for i := range 40 {
 			records = append(records, dbm.Record{Key: bytes.Repeat([]byte("K"), 129+3*i), Value: []byte("of a long key")})
 		}
 		check(t, Layout{PageSize: 512}, records)
 	})
-	t.Run("1000 users", func(t *testing.T) { check(t, Layout{}, userRecords(1000)) })
+	t.Run("1000 users", func(t *testing.T) { check(t, Layout{}, dbmtest.Users(1000)) })
 }
 
 // TestLibdbWrites: libdb overwrites every value of a built file and adds as many
@@ -131,13 +103,13 @@ func TestLibdbWrites(t *testing.T) {
 	verify := peers.Need(t, "db5.3_verify", "db5.3-util")
 	load := peers.Need(t, "db5.3_load", "db5.3-util")
 	eachLayout(t, func(t *testing.T, l Layout) {
-		records := randomRecords(seeded(), 200, l.PageSize)
+		records := randomRecords(dbmtest.Seeded(), 200, l.PageSize)
 		path := writeFile(t, mustBuild(t, records, Options{Layout: l}))
 		for i := range records {
 			records[i].Value = append([]byte("changed "), records[i].Value...)
 		}
 		for i := range 300 {
-			records = append(records, dbm.Record{Key: fmt.Appendf(nil, "added%d\x00\x00userPassword", i), Value: randomBytes(seeded(), i)})
+			records = append(records, dbm.Record{Key: fmt.Appendf(nil, "added%d\x00\x00userPassword", i), Value: dbmtest.Bytes(dbmtest.Seeded(), i)})
 		}
 		mustRun(t, dumpOf(records), load, "-t", "hash", path)
 		mustRun(t, "", verify, "-q", path)
@@ -146,7 +118,7 @@ func TestLibdbWrites(t *testing.T) {
 			t.Fatal(err)
 		}
 		f := mustOpen(t, data)
-		checkClean(t, f, asMap(t, records))
+		dbmtest.CheckClean(t, f, dbmtest.Map(t, records))
 		if f.Info().Layout != l {
 			t.Errorf("layout is now %+v", f.Info().Layout)
 		}
@@ -158,7 +130,7 @@ func TestLibdbWrites(t *testing.T) {
 func TestCyrus(t *testing.T) {
 	passwd := peers.Need(t, "saslpasswd2", "sasl2-bin")
 	list := peers.Need(t, "sasldblistusers2", "sasl2-bin")
-	records := userRecords(300)
+	records := dbmtest.Users(300)
 	path := writeFile(t, mustBuild(t, records, Options{}))
 	listing := mustRun(t, "", list, "-f", path)
 	if n := strings.Count(listing, "@example.com: userPassword"); n != 300 {
@@ -176,10 +148,14 @@ func TestCyrus(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := mustOpen(t, data)
+	got, fault := dbmtest.Scan(t, f)
+	if fault != nil {
+		t.Error(fault)
+	}
 	for user, want := range map[string]string{"alice": "of alice", "user0007": "changed", "user0008": "", "user0009": string(records[9].Value)} {
-		got, found, err := f.Lookup([]byte(user + "\x00example.com\x00userPassword"))
-		if err != nil || string(got) != want || found != (want != "") {
-			t.Errorf("%s: got %q, %v, %v, want %q", user, got, found, err, want)
+		value, found := got[user+"\x00example.com\x00userPassword"]
+		if value != want || found != (want != "") {
+			t.Errorf("%s: got %q, %v, want %q", user, value, found, want)
 		}
 	}
 	if faults, warnings := f.Verify(); faults != nil || warnings != nil {
@@ -193,7 +169,7 @@ func TestCyrus(t *testing.T) {
 func TestCyrusShrinks(t *testing.T) {
 	passwd := peers.Need(t, "saslpasswd2", "sasl2-bin")
 	verify := peers.Need(t, "db5.3_verify", "db5.3-util")
-	path := writeFile(t, mustBuild(t, userRecords(5), Options{Layout: Layout{PageSize: 512}}))
+	path := writeFile(t, mustBuild(t, dbmtest.Users(5), Options{Layout: Layout{PageSize: 512}}))
 	const users = 40
 	for i := range 2 * users {
 		if i < users {
@@ -219,7 +195,7 @@ func TestCyrusShrinks(t *testing.T) {
 		t.Fatal(err)
 	}
 	records, _ := mustOpen(t, data).Records()
-	if want := userRecords(5); !maps.Equal(asMap(t, records), asMap(t, want)) {
+	if want := dbmtest.Users(5); !maps.Equal(dbmtest.Map(t, records), dbmtest.Map(t, want)) {
 		t.Errorf("%d records left, want %d, or they differ", len(records), len(want))
 	}
 }

@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/saslkit/saslkit/internal/dbm"
+	"github.com/saslkit/saslkit/internal/dbm/dbmtest"
 )
 
 // eachLayout runs a test with the layouts that Build can make.
@@ -35,68 +35,16 @@ func (l Layout) name() string {
 		[...]string{"64", "packed", "32"}[l.Width], l.BigEndian, l.Chars)
 }
 
-// randomRecords returns records with different keys. Among them are the empty key,
-// the empty value, short keys, keys that are not ASCII, and values about the sizes
-// at which something might change.
 func randomRecords(r *rand.Rand, n int) []dbm.Record {
-	records := []dbm.Record{{Key: []byte{}, Value: []byte("of the empty key")}, {Key: []byte("empty value"), Value: []byte{}}}
-	for i := range 12 {
-		records = append(records, dbm.Record{Key: []byte("prefixprefix")[:i+1], Value: randomBytes(r, i)})
-	}
-	for _, size := range []int{511, 512, 513, 4095, 4096, 4097, 65536, 70001} {
-		records = append(records, dbm.Record{Key: fmt.Appendf(nil, "size %d", size), Value: randomBytes(r, size)})
-	}
-	for i := range n {
-		name := []string{"user", "Jürgen", "иван"}[r.IntN(3)]
-		key := fmt.Appendf(nil, "%s%d\x00%s\x00userPassword", name, i, []string{"example.com", "example.org", ""}[r.IntN(3)])
-		records = append(records, dbm.Record{Key: key, Value: randomBytes(r, r.IntN(40))})
-	}
-	return records
-}
-
-func randomBytes(r *rand.Rand, n int) []byte {
-	b := make([]byte, n)
-	for i := range b {
-		b[i] = byte(r.Uint32())
-	}
-	return b
-}
-
-func seeded() *rand.Rand { return rand.New(rand.NewPCG(1, 2)) }
-
-// userRecords are like those of a mail site, one for each user.
-func userRecords(n int) []dbm.Record {
-	records := make([]dbm.Record, n)
-	for i := range records {
-		records[i] = dbm.Record{Key: fmt.Appendf(nil, "user%04d\x00example.com\x00userPassword", i), Value: fmt.Appendf(nil, "pw-%011d", i)}
-	}
-	return records
-}
-
-func mustBuild(t testing.TB, records []dbm.Record, l Layout) []byte {
-	t.Helper()
-	data, err := Build(records, l)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
-}
-
-func mustOpen(t testing.TB, data []byte) *File {
-	t.Helper()
-	f, err := Open(data)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return f
+	return append(dbmtest.Random(r, n, 511, 512, 513, 4095, 4096, 4097, 65536, 70001), dbmtest.EmptyKey)
 }
 
 func TestBuildIsReadBack(t *testing.T) {
 	eachLayout(t, func(t *testing.T, l Layout) {
 		for _, n := range []int{0, 1, 300} {
-			records := randomRecords(seeded(), n)
+			records := randomRecords(dbmtest.Seeded(), n)
 			f := mustOpen(t, mustBuild(t, records, l))
-			checkRecords(t, f, asMap(t, records))
+			checkRecords(t, f, dbmtest.Map(t, records))
 			got := f.Layout()
 			if n < 300 && got.Chars == UsualChars { // all ASCII
 				got.Chars = l.Chars
@@ -116,28 +64,18 @@ func TestBuildIsReadBack(t *testing.T) {
 func TestBuildEmpty(t *testing.T) {
 	for name, l := range map[string]Layout{"gdbm-empty.db": {}, "gdbm-numsync-empty.db": {Variant: Numsync}} {
 		data := mustBuild(t, nil, l)
-		theirs := readSample(t, name)
+		theirs := dbmtest.Samples.Read(t, name)
 		if !bytes.Equal(data, theirs) {
 			t.Errorf("%s differs: %d bytes, %d of libgdbm", name, len(data), len(theirs))
 		}
-		checkClean(t, mustOpen(t, data), map[string]string{})
+		dbmtest.CheckClean(t, mustOpen(t, data), map[string]string{})
 	}
 }
 
 func TestBuildIsDeterministic(t *testing.T) {
 	eachLayout(t, func(t *testing.T, l Layout) {
-		records := randomRecords(seeded(), 200)
-		before := slices.Clone(records)
-		want := mustBuild(t, records, l)
-		for i := range records {
-			if !bytes.Equal(records[i].Key, before[i].Key) {
-				t.Fatal("the order of the caller's records was changed")
-			}
-		}
-		seeded().Shuffle(len(records), func(i, j int) { records[i], records[j] = records[j], records[i] })
-		if !bytes.Equal(mustBuild(t, records, l), want) {
-			t.Error("another order of records gives another file")
-		}
+		records := randomRecords(dbmtest.Seeded(), 200)
+		want := codec.TestDeterminism(t, records, l)
 		f := mustOpen(t, want)
 		got, err := f.Rewrite(records)
 		if err != nil {
@@ -173,13 +111,7 @@ func TestBuildRefuses(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			data, err := Build(test.records, test.layout)
-			if err == nil || data != nil || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("got %d bytes and %v, want an error with %q", len(data), err, test.want)
-			}
-			if err != nil && strings.Contains(err.Error(), "secret") {
-				t.Error("the error tells the value")
-			}
+			codec.CheckBuild(t, test.records, test.layout, test.want)
 		})
 	}
 }
@@ -227,10 +159,10 @@ func TestBuildUnlucky(t *testing.T) {
 		if uint32(len(c.visited)) != bits+2 {
 			t.Errorf("%d bits: %d buckets, want %d", bits, len(c.visited), bits+2)
 		}
-		checkRecords(t, f, asMap(t, colliding(17, bits)))
+		checkRecords(t, f, dbmtest.Map(t, colliding(17, bits)))
 	}
 	full := colliding(16, hashBits)
-	checkRecords(t, mustOpen(t, mustBuild(t, full, l)), asMap(t, full))
+	checkRecords(t, mustOpen(t, mustBuild(t, full, l)), dbmtest.Map(t, full))
 }
 
 // TestRewriteKeepsLargeDirectory: what libgdbm let grow beyond our limit can still
@@ -270,8 +202,7 @@ func TestHash(t *testing.T) {
 
 // TestBuildLeavesNoTrace looks for bytes of one value everywhere but in its place.
 func TestBuildLeavesNoTrace(t *testing.T) {
-	records := append(userRecords(100), dbm.Record{Key: []byte("k"), Value: bytes.Repeat([]byte{0xEE}, 5000)})
-	f := mustOpen(t, mustBuild(t, records, Layout{}))
+	f := mustOpen(t, mustBuild(t, dbmtest.Trace(), Layout{}))
 	if n := bytes.Count(f.data, []byte{0xEE}); n != 5000 {
 		t.Errorf("the byte is there %d times", n)
 	}
@@ -283,15 +214,7 @@ func TestBuildLeavesNoTrace(t *testing.T) {
 	}
 }
 
-// TestBuildDensity keeps the files from growing: keys of 33 bytes and values of 14
-// take 71 with their slots.
+// TestBuildDensity: keys of 33 bytes and values of 14 take 71 with their slots.
 func TestBuildDensity(t *testing.T) {
-	for _, n := range []int{200, 500, 1000, 3000, 10000, 20000} {
-		data := mustBuild(t, userRecords(n), Layout{})
-		perUser := float64(len(data)) / float64(n)
-		t.Logf("%5d users: %d bytes, %.0f each", n, len(data), perUser)
-		if perUser > 150 {
-			t.Errorf("%d users take %.0f bytes each", n, perUser)
-		}
-	}
+	codec.TestDensity(t, Layout{}, 150, 200, 500, 1000, 3000, 10000, 20000)
 }

@@ -3,15 +3,13 @@ package gdbm
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
-	"fmt"
-	"math/rand/v2"
 	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/saslkit/saslkit/internal/dbm"
+	"github.com/saslkit/saslkit/internal/dbm/dbmtest"
 )
 
 // A patient is a small file that tests break: blocks of 512 bytes, the shape of a
@@ -30,7 +28,7 @@ const (
 var patientLayout = Layout{BlockSize: 512, Chars: SignedChars}
 
 func patientRecords() []dbm.Record {
-	return append(userRecords(20), dbm.Record{Key: []byte("long"), Value: bytes.Repeat([]byte("v"), 3000)})
+	return append(dbmtest.Users(20), dbm.Record{Key: []byte("long"), Value: bytes.Repeat([]byte("v"), 3000)})
 }
 
 func newPatient(t *testing.T) *patient {
@@ -90,11 +88,7 @@ func TestOpenRefuses(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			p := newPatient(t)
 			test.harm(p)
-			f, err := Open(p.data)
-			var broken *dbm.DamageError
-			if f != nil || !errors.As(err, &broken) || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("got %v, %v, want %q in it", f, err, test.want)
-			}
+			codec.CheckOpen(t, p.data, dbmtest.Damage, test.want)
 		})
 	}
 }
@@ -189,33 +183,22 @@ func TestDamage(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			p := newPatient(t)
 			test.harm(p)
-			want := asMap(t, patientRecords())
-			f := mustOpen(t, p.data)
-			records, seen := f.Records()
-			got := asMap(t, records)
-			for key, value := range got {
-				if v, ok := want[key]; !ok || v != value {
-					t.Errorf("wrong record %.20q", key)
-				}
+			want := dbmtest.Map(t, patientRecords())
+			f, records, err := codec.Agree(t, p.data)
+			if err != nil {
+				t.Fatal(err)
 			}
-			if lost := len(want) - len(got); lost != test.lost && (test.lost >= 0 || lost == 0) {
-				t.Errorf("%d of %d records", len(got), len(want))
+			if lost := dbmtest.CheckLeft(t, records, want); lost != test.lost && (test.lost >= 0 || lost == 0) {
+				t.Errorf("%d of %d records lost", lost, len(want))
 			}
-			if (seen == nil) != test.hidden {
+			if _, seen := f.Records(); (seen == nil) != test.hidden {
 				t.Errorf("Records reports %v", seen)
 			}
-			scanned, fault := scanMap(t, f)
-			if (fault == nil) != (seen == nil) || fault == nil && len(scanned) != len(got) {
-				t.Errorf("Scan gives %d records and %v", len(scanned), fault)
-			}
 			faults, warnings := f.Verify()
-			if len(faults) < len(seen) {
-				t.Errorf("Verify reports %d faults, Records %d", len(faults), len(seen))
-			}
 			if test.want != "" || test.hidden {
-				checkFound(t, "fault", faults, test.want)
+				dbmtest.CheckFound(t, "fault", faults, test.want)
 			}
-			checkFound(t, "warning", warnings, test.warn)
+			dbmtest.CheckFound(t, "warning", warnings, test.warn)
 		})
 	}
 }
@@ -241,23 +224,10 @@ func TestChainOverRecord(t *testing.T) {
 	p.put64(48, p.get64(p.slot(firstBucket, 0)+8)+1)
 	f := mustOpen(t, p.data)
 	faults, _ := f.Verify()
-	checkFound(t, "fault", faults, "a table of free space at byte 1537 to 1793 overlaps slot")
-	if got, fault := scanMap(t, f); len(got) != 1 || fault != nil {
+	dbmtest.CheckFound(t, "fault", faults, "a table of free space at byte 1537 to 1793 overlaps slot")
+	if got, fault := dbmtest.Scan(t, f); len(got) != 1 || fault != nil {
 		t.Errorf("%d records, %v", len(got), fault)
 	}
-}
-
-func checkFound(t *testing.T, what string, got []*dbm.DamageError, want string) {
-	t.Helper()
-	if want == "" && got == nil {
-		return
-	}
-	for _, e := range got {
-		if want != "" && strings.Contains(e.Error(), want) {
-			return
-		}
-	}
-	t.Errorf("got %ss %v, want %q", what, got, want)
 }
 
 // TestTwins puts a key into a file twice.
@@ -279,7 +249,7 @@ func TestTwins(t *testing.T) {
 			if len(records) != test.records || len(faults) != 1 || !strings.Contains(faults[0].Reason, "has the key of slot") {
 				t.Errorf("%d records, faults %v", len(records), faults)
 			}
-			if _, fault := scanMap(t, f); fault == nil {
+			if _, fault := dbmtest.Scan(t, f); fault == nil {
 				t.Error("Scan says nothing")
 			}
 		})
@@ -293,12 +263,12 @@ func TestChars(t *testing.T) {
 		for _, chars := range []Chars{SignedChars, UnsignedChars} {
 			l := Layout{BlockSize: 512, BigEndian: big, Chars: chars}
 			f := mustOpen(t, mustBuild(t, records, l))
-			checkRecords(t, f, asMap(t, records))
+			checkRecords(t, f, dbmtest.Map(t, records))
 			_, warnings := f.Verify()
 			if usual := chars == usualChars(l.order()); usual != (warnings == nil) {
 				t.Errorf("big endian %v, %v chars: warnings %v", big, chars, warnings)
 			} else if !usual {
-				checkFound(t, "warning", warnings, "hashed with "+chars.String()+" chars")
+				dbmtest.CheckFound(t, "warning", warnings, "hashed with "+chars.String()+" chars")
 			}
 		}
 	}
@@ -327,64 +297,15 @@ func TestMixedChars(t *testing.T) {
 	b.write()
 	f := mustOpen(t, b.file)
 	records, faults := f.Records()
-	got := asMap(t, records)
+	got := dbmtest.Map(t, records)
 	if len(got) != 2 || got["José"] != "\x01" || got["Zoë"] != "\x02" {
 		t.Errorf("got %q", got)
 	}
-	checkFound(t, "fault", faults, "has a key hashed with unsigned chars")
-	checkFound(t, "fault", faults, "and another value")
-	if _, fault := scanMap(t, f); fault == nil {
+	dbmtest.CheckFound(t, "fault", faults, "has a key hashed with unsigned chars")
+	dbmtest.CheckFound(t, "fault", faults, "and another value")
+	if _, fault := dbmtest.Scan(t, f); fault == nil {
 		t.Error("Scan says nothing")
 	}
-}
-
-// TestCorruption breaks samples everywhere. Nothing may panic or take long, and the
-// three ways to read must agree.
-func TestCorruption(t *testing.T) {
-	for _, name := range []string{"gdbm-200-users-block512.db", "gdbm-value-sizes.db", "gdbm-entries-deleted.db", "gdbm-s390x.db", "gdbm-i386.db", "gdbm-32-bit-offsets.db"} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			whole := readSample(t, name)
-			r := rand.New(rand.NewPCG(3, 4))
-			for range 150 {
-				data, how := corrupt(r, whole, int(mustOpen(t, whole).blockSize))
-				if f, err := Open(data); err == nil {
-					checkAgreement(t, f)
-				}
-				if t.Failed() {
-					t.Fatal(how)
-				}
-			}
-		})
-	}
-}
-
-// corrupt returns a broken copy of a file, and what was done. The beginnings of
-// blocks are hit more often than their share.
-func corrupt(r *rand.Rand, whole []byte, blockSize int) ([]byte, string) {
-	data := bytes.Clone(whole)
-	block := r.IntN(len(data)/blockSize) * blockSize
-	switch at := block + r.IntN(160); r.IntN(6) {
-	case 0:
-		n := r.IntN(len(data))
-		return data[:n], fmt.Sprintf("cut at %d", n)
-	case 1:
-		n := r.IntN(len(data)/blockSize) * blockSize
-		copy(data[block:block+blockSize], whole[n:])
-		return data, fmt.Sprintf("bytes %d and on written to %d", n, block)
-	case 2:
-		clear(data[block : block+blockSize])
-		return data, fmt.Sprintf("block at %d zeroed", block)
-	case 3:
-		data[at] ^= 1 << r.IntN(8)
-		return data, fmt.Sprintf("bit at %d flipped", at)
-	case 4:
-		data[at] = byte(r.Uint32())
-		return data, fmt.Sprintf("byte %d replaced", at)
-	}
-	at := r.IntN(len(data))
-	data[at] ^= 1 << r.IntN(8)
-	return data, fmt.Sprintf("bit at %d flipped", at)
 }
 
 // hostileFiles are some MiB each, made to cost time or memory.
@@ -452,7 +373,7 @@ func TestBounded(t *testing.T) {
 			if held > 16<<20 {
 				t.Errorf("%d bytes held", held)
 			}
-			checkAgreement(t, f)
+			codec.Agree(t, data)
 			if took := time.Since(start); took > 20*time.Second {
 				t.Errorf("took %v", took)
 			}

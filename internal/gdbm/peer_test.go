@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"github.com/saslkit/saslkit/internal/dbm"
+	"github.com/saslkit/saslkit/internal/dbm/dbmtest"
 	"github.com/saslkit/saslkit/internal/peers"
 )
 
@@ -157,7 +158,7 @@ func changes(r *rand.Rand, n, grown int) []change {
 			if r.IntN(10) == 0 {
 				size = 1 << r.IntN(17)
 			}
-			c.value = string(randomBytes(r, size))
+			c.value = string(dbmtest.Bytes(r, size))
 		}
 		list[i] = c
 	}
@@ -190,13 +191,6 @@ func (p *peer) change(c change) {
 	} else if got := p.ask("delete x%x", c.key); got != "ok" && got != "error Item not found" {
 		p.t.Fatalf("delete: libgdbm says %q", got)
 	}
-}
-
-func asRecords(model map[string]string) (records []dbm.Record) {
-	for key, value := range model {
-		records = append(records, dbm.Record{Key: []byte(key), Value: []byte(value)})
-	}
-	return records
 }
 
 // TestLibgdbmTakesTurns: libgdbm and this package change one file by turns. After
@@ -245,7 +239,7 @@ func turnOfOurs(t *testing.T, p *peer, path string, model map[string]string, lis
 		c.apply(model)
 	}
 	f := mustOpen(t, readFile(t, path))
-	data, err := f.Rewrite(asRecords(model))
+	data, err := f.Rewrite(dbmtest.Records(model))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -305,9 +299,9 @@ func TestLibgdbmReads(t *testing.T) {
 			if l.Chars == UnsignedChars {
 				unlucky = colliding(17, 14)
 			}
-			for _, records := range [][]dbm.Record{nil, userRecords(1), userRecords(1000), randomRecords(seeded(), 500), unlucky} {
+			for _, records := range [][]dbm.Record{nil, dbmtest.Users(1), dbmtest.Users(1000), randomRecords(dbmtest.Seeded(), 500), unlucky} {
 				writeFile(t, path, mustBuild(t, records, l))
-				p.checkFile(path, asMap(t, records))
+				p.checkFile(path, dbmtest.Map(t, records))
 			}
 		}
 	}
@@ -329,11 +323,11 @@ func TestLibgdbmAgreesOnDamage(t *testing.T) {
 	l := peerLayout(t, p)
 	l.BlockSize = 512
 	path := filepath.Join(t.TempDir(), "sasldb2")
-	whole := mustBuild(t, userRecords(100), l)
+	whole := mustBuild(t, dbmtest.Users(100), l)
 	r := rand.New(rand.NewPCG(5, 6))
 	told := 0
 	for range 60 * *rounds {
-		data, how := corrupt(r, whole, 512)
+		data, how := codec.Corrupt(r, whole)
 		f, err := Open(data)
 		writeFile(t, path, data)
 		if err != nil {
@@ -369,7 +363,7 @@ func TestLibgdbmAgreesOnDamage(t *testing.T) {
 func TestLibgdbmFreesMuch(t *testing.T) {
 	p := startPeer(t, compilePeer(t))
 	path := filepath.Join(t.TempDir(), "sasldb2")
-	r := seeded()
+	r := dbmtest.Seeded()
 	model := map[string]string{}
 	both := func(c change) {
 		c.key += "\x00\x00userPassword"
@@ -378,7 +372,7 @@ func TestLibgdbmFreesMuch(t *testing.T) {
 	}
 	p.must("open %s 512 -", path)
 	for n := range 300 {
-		both(change{key: fmt.Sprint(n), value: string(randomBytes(r, 600+r.IntN(900)))})
+		both(change{key: fmt.Sprint(n), value: string(dbmtest.Bytes(r, 600+r.IntN(900)))})
 	}
 	for _, n := range r.Perm(300)[:250] {
 		both(change{key: fmt.Sprint(n), delete: true})
@@ -392,7 +386,7 @@ func TestLibgdbmFreesMuch(t *testing.T) {
 
 	p.must("open %s 0 -", path)
 	for n := range 300 {
-		both(change{key: fmt.Sprint(n), value: string(randomBytes(r, r.IntN(900)))})
+		both(change{key: fmt.Sprint(n), value: string(dbmtest.Bytes(r, r.IntN(900)))})
 	}
 	p.must("close")
 	checkRecords(t, mustOpen(t, readFile(t, path)), model)

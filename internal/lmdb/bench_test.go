@@ -2,45 +2,4 @@ package lmdb
 
 import "testing"
 
-func BenchmarkScan(b *testing.B) {
-	data := mustBuild(b, userRecords(1000), standard)
-	b.SetBytes(int64(len(data)))
-	b.ReportAllocs()
-	for b.Loop() {
-		n := 0
-		if fault := mustOpen(b, data).Scan(func(_, _ []byte) { n++ }); n != 1000 || fault != nil {
-			b.Fatal(n, fault)
-		}
-	}
-}
-
-func BenchmarkRecords(b *testing.B) {
-	data := mustBuild(b, userRecords(1000), standard)
-	b.SetBytes(int64(len(data)))
-	b.ReportAllocs()
-	for b.Loop() {
-		if records, faults := mustOpen(b, data).Records(); len(records) != 1000 || faults != nil {
-			b.Fatal(len(records), faults)
-		}
-	}
-}
-
-func BenchmarkVerify(b *testing.B) {
-	f := mustOpen(b, mustBuild(b, userRecords(1000), standard))
-	b.ReportAllocs()
-	for b.Loop() {
-		if faults, warnings := f.Verify(); faults != nil || warnings != nil {
-			b.Fatal(faults, warnings)
-		}
-	}
-}
-
-func BenchmarkBuild(b *testing.B) {
-	records := userRecords(1000)
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := Build(records); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
+func Benchmark(b *testing.B) { codec.Benchmark(b, standard, 1000) }

@@ -5,11 +5,10 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
-	"slices"
-	"strings"
 	"testing"
 
 	"github.com/saslkit/saslkit/internal/dbm"
+	"github.com/saslkit/saslkit/internal/dbm/dbmtest"
 )
 
 // standard is what Build makes.
@@ -27,72 +26,22 @@ func eachLayout(t *testing.T, test func(*testing.T, layout)) {
 	}
 }
 
-// randomRecords returns records with different keys. Among them are the empty
-// value, keys of the greatest length, keys that are the beginnings of others, and
-// values about the sizes at which something changes.
+// randomRecords returns records with different keys, some of the greatest length,
+// and nodes and values about the sizes at which something changes.
 func randomRecords(r *rand.Rand, n int, l layout) []dbm.Record {
-	longest := l.maxKey()
-	records := []dbm.Record{
-		{Key: []byte("empty value"), Value: []byte{}},
-		{Key: bytes.Repeat([]byte("K"), longest), Value: randomBytes(r, 10)},
-		{Key: bytes.Repeat([]byte("K"), longest-1), Value: randomBytes(r, 10)},
-	}
-	for i := range 12 {
-		records = append(records, dbm.Record{Key: []byte("prefixprefix")[:i+1], Value: randomBytes(r, i)})
-	}
+	var sizes []int
 	for _, around := range []int{l.nodeMax() - 16, l.pageSize - l.header(), l.pageSize, 2*l.pageSize - l.header(), 3*l.pageSize + 7} {
-		for size := around - 2; size <= around+2; size++ {
-			records = append(records, dbm.Record{Key: fmt.Appendf(nil, "s %06d", size), Value: randomBytes(r, size)})
-		}
+		sizes = append(sizes, around-2, around-1, around, around+1, around+2)
 	}
-	for i := range n {
-		key := fmt.Appendf(nil, "u%d\x00%s\x00userPassword", i, []string{"ex.com", "ex.org", ""}[r.IntN(3)])
-		records = append(records, dbm.Record{Key: key, Value: randomBytes(r, r.IntN(40))})
-	}
-	return records
-}
-
-func randomBytes(r *rand.Rand, n int) []byte {
-	b := make([]byte, n)
-	for i := range b {
-		b[i] = byte(r.Uint32())
-	}
-	return b
-}
-
-func seeded() *rand.Rand { return rand.New(rand.NewPCG(1, 2)) }
-
-// userRecords are like those of a mail site, one for each user.
-func userRecords(n int) []dbm.Record {
-	records := make([]dbm.Record, n)
-	for i := range records {
-		records[i] = dbm.Record{Key: fmt.Appendf(nil, "user%04d\x00example.com\x00userPassword", i), Value: fmt.Appendf(nil, "pw-%011d", i)}
-	}
-	return records
-}
-
-func mustBuild(t testing.TB, records []dbm.Record, l layout) []byte {
-	t.Helper()
-	data, err := build(records, l)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
-}
-
-func mustOpen(t testing.TB, data []byte) *File {
-	t.Helper()
-	f, err := Open(data)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return f
+	longest := bytes.Repeat([]byte("K"), l.maxKey())
+	return append([]dbm.Record{{Key: longest, Value: dbmtest.Bytes(r, 10)}, {Key: longest[1:], Value: dbmtest.Bytes(r, 10)}},
+		dbmtest.Random(r, n, sizes...)...)
 }
 
 func TestBuildIsReadBack(t *testing.T) {
 	eachLayout(t, func(t *testing.T, l layout) {
 		for _, n := range []int{0, 1, 30, 1000} {
-			records := randomRecords(seeded(), n, l)
+			records := randomRecords(dbmtest.Seeded(), n, l)
 			data := mustBuild(t, records, l)
 			f := mustOpen(t, data)
 			if f.layout != l {
@@ -101,7 +50,7 @@ func TestBuildIsReadBack(t *testing.T) {
 			if !Is(data[:20]) {
 				t.Error("20 bytes are not enough to recognise it")
 			}
-			checkClean(t, f, asMap(t, records))
+			checkClean(t, f, dbmtest.Map(t, records))
 		}
 	})
 }
@@ -109,7 +58,7 @@ func TestBuildIsReadBack(t *testing.T) {
 func TestBuildEmpty(t *testing.T) {
 	data := mustBuild(t, nil, standard)
 	checkClean(t, mustOpen(t, data), map[string]string{})
-	theirs := readSample(t, "lmdb-empty.db")
+	theirs := dbmtest.Samples.Read(t, "lmdb-empty.db")
 	clear(data[32:40])   // the map size
 	clear(theirs[32:40]) // is 1 MiB there
 	if !bytes.Equal(data[:4096], theirs[:4096]) {
@@ -119,18 +68,7 @@ func TestBuildEmpty(t *testing.T) {
 
 func TestBuildIsDeterministic(t *testing.T) {
 	eachLayout(t, func(t *testing.T, l layout) {
-		records := randomRecords(seeded(), 200, l)
-		before := slices.Clone(records)
-		want := mustBuild(t, records, l)
-		for i := range records {
-			if !bytes.Equal(records[i].Key, before[i].Key) {
-				t.Fatal("the order of the caller's records was changed")
-			}
-		}
-		seeded().Shuffle(len(records), func(i, j int) { records[i], records[j] = records[j], records[i] })
-		if !bytes.Equal(mustBuild(t, records, l), want) {
-			t.Error("another order of records gives another file")
-		}
+		codec.TestDeterminism(t, randomRecords(dbmtest.Seeded(), 200, l), l)
 	})
 }
 
@@ -146,13 +84,7 @@ func TestBuildRefuses(t *testing.T) {
 		{"long key", []dbm.Record{{Key: make([]byte, 512)}}, "key of 512 bytes, the limit is 511"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			data, err := Build(test.records)
-			if err == nil || data != nil || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("got %d bytes and %v, want an error with %q", len(data), err, test.want)
-			}
-			if err != nil && strings.Contains(err.Error(), "secret") {
-				t.Error("the error tells the value")
-			}
+			codec.CheckBuild(t, test.records, standard, test.want)
 		})
 	}
 }
@@ -174,23 +106,12 @@ func TestBuildMapSize(t *testing.T) {
 	}
 }
 
-// TestBuildDensity keeps the files from growing: a user takes 58 bytes with header
-// and offset.
-func TestBuildDensity(t *testing.T) {
-	for _, n := range []int{1000, 20000} {
-		data := mustBuild(t, userRecords(n), standard)
-		perUser := float64(len(data)) / float64(n)
-		t.Logf("%5d users: %d bytes, %.0f each", n, len(data), perUser)
-		if perUser > 80 {
-			t.Errorf("%d users take %.0f bytes each", n, perUser)
-		}
-	}
-}
+// TestBuildDensity: a user takes 58 bytes with header and offset.
+func TestBuildDensity(t *testing.T) { codec.TestDensity(t, standard, 80, 1000, 20000) }
 
 // TestBuildLeavesNoTrace looks for bytes of values everywhere but in their places.
 func TestBuildLeavesNoTrace(t *testing.T) {
-	records := append(userRecords(100), dbm.Record{Key: []byte("k"), Value: bytes.Repeat([]byte{0xEE}, 5000)})
-	data := mustBuild(t, records, standard)
+	data := mustBuild(t, dbmtest.Trace(), standard)
 	if n := bytes.Count(data, bytes.Repeat([]byte{0xEE}, 8)); n != 5000/8 {
 		t.Errorf("8 bytes of the value are there %d times", n)
 	}
@@ -215,6 +136,6 @@ func TestBuildBranches(t *testing.T) {
 		for i := range records {
 			records[i] = dbm.Record{Key: fmt.Appendf(nil, "%032d", i), Value: make([]byte, 60)}
 		}
-		checkClean(t, mustOpen(t, mustBuild(t, records, l)), asMap(t, records))
+		checkClean(t, mustOpen(t, mustBuild(t, records, l)), dbmtest.Map(t, records))
 	}
 }

@@ -4,13 +4,11 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"fmt"
-	"math/rand/v2"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/saslkit/saslkit/internal/dbm"
+	"github.com/saslkit/saslkit/internal/dbm/dbmtest"
 )
 
 // A patient is a small file that tests break. Its leaves are pages 2, with the keys
@@ -36,7 +34,7 @@ func newPatient(t *testing.T) *patient {
 	if f.pages != 11 || f.meta.page != 1 || f.main.root != 4 || len(p.node(t, 4, 1)) == 0 || string(p.node(t, 3, 0)[8:9]) != "k" {
 		t.Fatal("the patient is not what its comment says")
 	}
-	checkClean(t, f, asMap(t, records))
+	checkClean(t, f, dbmtest.Map(t, records))
 	return p
 }
 
@@ -89,15 +87,15 @@ func (p *patient) node(t *testing.T, page, i int) []byte {
 
 // TestOpenRefuses has a line for every way in which metadata can be wrong.
 func TestOpenRefuses(t *testing.T) {
-	const format, damage = "format", "damage"
+	const format, damage = dbmtest.Refusal, dbmtest.Damage
 	both := func(harm func(p *patient, page int)) func(*patient) {
 		return func(p *patient) { harm(p, 0); harm(p, 1) }
 	}
 	for _, test := range []struct {
 		name string
 		harm func(*patient)
-		kind string // of the error
-		want string // in its text
+		kind dbmtest.Kind // of the error
+		want string       // in its text
 	}{
 		{"empty", func(p *patient) { p.data = nil }, format, "not an LMDB file"},
 		{"magic", func(p *patient) { p.put32(0, 16, 0x12345678) }, format, "not an LMDB file"},
@@ -123,21 +121,7 @@ func TestOpenRefuses(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			p := newPatient(t)
 			test.harm(p)
-			f, err := Open(p.data)
-			if err == nil || f != nil {
-				t.Fatalf("got %v, %v", f, err)
-			}
-			var refusal *dbm.FormatError
-			var broken *dbm.DamageError
-			if got := errors.As(err, &refusal); got != (test.kind == format) {
-				t.Errorf("%v is a FormatError: %v", err, got)
-			}
-			if got := errors.As(err, &broken); got != (test.kind == damage) {
-				t.Errorf("%v is a DamageError: %v", err, got)
-			}
-			if !strings.Contains(err.Error(), test.want) {
-				t.Errorf("got %q, want %q in it", err, test.want)
-			}
+			codec.CheckOpen(t, p.data, test.kind, test.want)
 		})
 	}
 }
@@ -212,29 +196,21 @@ func TestDamage(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			p := newPatient(t)
 			whole, _ := mustOpen(t, p.data).Records()
-			want := asMap(t, whole)
+			want := dbmtest.Map(t, whole)
 			test.harm(p, t)
-			f, err := Open(p.data)
-			var damage *dbm.DamageError
-			if errors.As(err, &damage) {
-				checkFound(t, "fault", []*dbm.DamageError{damage}, test.want)
+			f, records, err := codec.Agree(t, p.data)
+			if err != nil {
+				codec.CheckOpen(t, p.data, dbmtest.Damage, test.want)
 				return
 			}
-			records, faults := f.Records()
-			for key, value := range asMap(t, records) {
-				if want[key] != value {
-					t.Errorf("key %q has a wrong value", key)
-				}
-			}
+			dbmtest.CheckLeft(t, records, want)
 			if len(records) != test.left {
 				t.Errorf("%d of %d records, want %d", len(records), len(want), test.left)
 			}
-			checkFound(t, "fault", faults, test.want)
+			_, faults := f.Records()
+			dbmtest.CheckFound(t, "fault", faults, test.want)
 			closer, _ := f.Verify()
-			checkFound(t, "fault of Verify", closer, test.want)
-			if fault := f.Scan(func(_, _ []byte) {}); fault == nil {
-				t.Error("Scan finds nothing")
-			}
+			dbmtest.CheckFound(t, "fault of Verify", closer, test.want)
 		})
 	}
 }
@@ -284,8 +260,8 @@ func TestVerify(t *testing.T) {
 				t.Errorf("%d records, %v", len(records), faults)
 			}
 			faults, warnings := f.Verify()
-			checkFound(t, "fault", faults, test.want)
-			checkFound(t, "warning", warnings, test.warn)
+			dbmtest.CheckFound(t, "fault", faults, test.want)
+			dbmtest.CheckFound(t, "warning", warnings, test.warn)
 		})
 	}
 }
@@ -320,7 +296,7 @@ func TestFreeLists(t *testing.T) {
 			p.put64(1, lastAt, 12)
 			p.put64(1, transactionAt, 3)
 			faults, _ := mustOpen(t, p.data).Verify()
-			checkFound(t, "fault", faults, test.want)
+			dbmtest.CheckFound(t, "fault", faults, test.want)
 		})
 	}
 }
@@ -335,7 +311,7 @@ func TestNamedByMistake(t *testing.T) {
 	if len(records) != 0 {
 		t.Errorf("%d records", len(records))
 	}
-	checkFound(t, "fault", faults, "page 2: node 0 is a named database without a record")
+	dbmtest.CheckFound(t, "fault", faults, "page 2: node 0 is a named database without a record")
 }
 
 // TestLongKeys of a liblmdb that was built for them are read.
@@ -350,8 +326,8 @@ func TestLongKeys(t *testing.T) {
 		t.Errorf("%d records, %v", len(records), faults)
 	}
 	faults, warnings := f.Verify()
-	checkFound(t, "fault", faults, "")
-	checkFound(t, "warning", warnings, "page 1: 1 keys have more than 511 bytes")
+	dbmtest.CheckFound(t, "fault", faults, "")
+	dbmtest.CheckFound(t, "warning", warnings, "page 1: 1 keys have more than 511 bytes")
 }
 
 // TestMetadataInTurn: the later transaction counts; of equals page 0.
@@ -393,79 +369,5 @@ func TestRewriteIsRefused(t *testing.T) {
 	data, err := mustOpen(t, newPatient(t).data).Rewrite(nil)
 	if data != nil || !errors.As(err, &refusal) || !strings.Contains(refusal.Reason, "convert to a new one") {
 		t.Errorf("%d bytes, %v", len(data), err)
-	}
-}
-
-// TestCorruption flips and cuts samples everywhere. Nothing may panic or take long.
-// No record may be missing without a word; one that is different cannot be told,
-// for LMDB has no checksums.
-func TestCorruption(t *testing.T) {
-	for _, name := range sampleNames(t) {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			whole := readSample(t, name)
-			r := rand.New(rand.NewPCG(3, 4))
-			for range 300 {
-				data, how := corrupt(r, whole)
-				start := time.Now()
-				probe(t, data, how)
-				if d := time.Since(start); d > 5*time.Second {
-					t.Errorf("%s: took %v", how, d)
-				}
-			}
-		})
-	}
-}
-
-// corrupt returns a broken copy of a file, and what was done. Headers are hit more
-// often than their share.
-func corrupt(r *rand.Rand, whole []byte) ([]byte, string) {
-	const pageSize = 4096
-	data := bytes.Clone(whole)
-	page := r.IntN(len(data)/pageSize) * pageSize
-	switch at := page + r.IntN(160); r.IntN(6) {
-	case 0:
-		n := r.IntN(len(data))
-		return data[:n], fmt.Sprintf("cut at %d", n)
-	case 1:
-		n := r.IntN(len(data)/pageSize) * pageSize
-		copy(data[page:page+pageSize], whole[n:])
-		return data, fmt.Sprintf("bytes %d and on written to %d", n, page)
-	case 2:
-		clear(data[page : page+pageSize])
-		return data, fmt.Sprintf("page at %d zeroed", page)
-	case 3:
-		data[at] ^= 1 << r.IntN(8)
-		return data, fmt.Sprintf("bit at %d flipped", at)
-	case 4:
-		data[at] = byte(r.Uint32())
-		return data, fmt.Sprintf("byte %d replaced", at)
-	}
-	at := r.IntN(len(data))
-	data[at] ^= 1 << r.IntN(8)
-	return data, fmt.Sprintf("bit at %d flipped", at)
-}
-
-// probe calls everything on a broken file.
-func probe(t *testing.T, data []byte, how string) {
-	t.Helper()
-	f, err := Open(data)
-	if err != nil {
-		if f != nil {
-			t.Errorf("%s: a file together with %v", how, err)
-		}
-		return
-	}
-	c := f.collect()
-	seen := c.faults.All()
-	if n := uint64(len(c.found) + c.databases); seen == nil && n != f.main.entries {
-		t.Errorf("%s: %d of %d records without a word", how, n, f.main.entries)
-	}
-	faults, _ := f.Verify()
-	if len(faults) < len(seen) {
-		t.Errorf("%s: Records tells of %d faults, Verify of %d", how, len(seen), len(faults))
-	}
-	if fault := f.Scan(func(_, _ []byte) {}); (fault == nil) != (seen == nil) {
-		t.Errorf("%s: Scan says %v, Records %v", how, fault, seen)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/saslkit/saslkit/internal/dbm"
+	"github.com/saslkit/saslkit/internal/dbm/dbmtest"
 	"github.com/saslkit/saslkit/internal/peers"
 )
 
@@ -62,7 +63,7 @@ func TestModel(t *testing.T) {
 func testModelOfOurs(t *testing.T, program string, n int, how string, r *rand.Rand) {
 	path := filepath.Join(t.TempDir(), "empty")
 	native := startPeer(t, program, path, 0, plain).read().layout
-	records := userRecords(n)
+	records := dbmtest.Users(n)
 	if n > 1 {
 		records = append(records, randomRecords(r, n, native)...)
 	}
@@ -70,7 +71,7 @@ func testModelOfOurs(t *testing.T, program string, n int, how string, r *rand.Ra
 	if err := os.WriteFile(path, mustBuild(t, records, native), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	m := &model{peer: startPeer(t, program, path, 0, how), r: r, records: asMap(t, records)}
+	m := &model{peer: startPeer(t, program, path, 0, how), r: r, records: dbmtest.Map(t, records)}
 	m.do("begin")
 	if got := m.list(); !maps.Equal(got, m.records) {
 		t.Errorf("liblmdb lists %d records, want %d, or they differ", len(got), len(m.records))
@@ -153,7 +154,7 @@ func (m *model) record() dbm.Record {
 	default:
 		size = m.r.IntN(20000)
 	}
-	return dbm.Record{Key: key, Value: randomBytes(m.r, size)}
+	return dbm.Record{Key: key, Value: dbmtest.Bytes(m.r, size)}
 }
 
 // check reads the file.
@@ -179,7 +180,7 @@ func (m *model) check() {
 func TestTools(t *testing.T) {
 	stat, dump := peers.Need(t, "mdb_stat", "lmdb-utils"), peers.Need(t, "mdb_dump", "lmdb-utils")
 	for _, n := range []int{0, 1, 500, 5000} {
-		records := randomRecords(seeded(), n, standard)
+		records := randomRecords(dbmtest.Seeded(), n, standard)
 		data, err := Build(records)
 		if err != nil {
 			t.Fatal(err)
@@ -195,31 +196,10 @@ func TestTools(t *testing.T) {
 				t.Errorf("mdb_stat does not say %q:\n%s", want, told)
 			}
 		}
-		if got := parseDump(t, mustRun(t, dump, "-n", path)); !maps.Equal(got, asMap(t, records)) {
+		if got := dbmtest.ParseDump(t, mustRun(t, dump, "-n", path)); !maps.Equal(got, dbmtest.Map(t, records)) {
 			t.Errorf("mdb_dump lists %d records, want %d, or they differ", len(got), len(records))
 		}
 	}
-}
-
-// parseDump reads what mdb_dump prints: a header, then keys and values by turns, a
-// blank and hexadecimal digits each.
-func parseDump(t *testing.T, dump string) map[string]string {
-	t.Helper()
-	_, body, ok := strings.Cut(dump, "HEADER=END\n")
-	if !ok {
-		t.Fatalf("no dump: %.200q", dump)
-	}
-	var fields []string
-	for line := range strings.Lines(body) {
-		if text, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), " "); ok {
-			fields = append(fields, fromHex(t, text))
-		}
-	}
-	all := map[string]string{}
-	for i := 0; i+1 < len(fields); i += 2 {
-		all[fields[i]] = fields[i+1]
-	}
-	return all
 }
 
 // TestOtherDatabases: named databases are passed over, duplicates refused.
@@ -234,7 +214,7 @@ func TestOtherDatabases(t *testing.T) {
 	f := p.read()
 	checkSound(t, f, map[string]string{"key": "value"})
 	_, warnings := f.Verify()
-	checkFound(t, "warning", warnings, "page 1: the main tree has 1 named databases")
+	dbmtest.CheckFound(t, "warning", warnings, "page 1: the main tree has 1 named databases")
 
 	p = startPeer(t, program, filepath.Join(t.TempDir(), "duplicates"), 0, plain)
 	p.do("begin")

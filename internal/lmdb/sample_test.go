@@ -1,167 +1,63 @@
 package lmdb
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
 	"maps"
-	"os"
-	"path/filepath"
-	"strings"
+	"slices"
 	"testing"
 
 	"github.com/saslkit/saslkit/internal/dbm"
+	"github.com/saslkit/saslkit/internal/dbm/dbmtest"
 )
 
-// samples is the folder of files that real tools made; its README explains the
-// sidecars.
-const samples = "../../sasldb/testdata"
-
-// A sidecar says what must come out of a sample.
-type sidecar struct {
-	Format    string
-	Expect    string
-	EntriesOf string `json:"entries_of"`
-	Entries   []sidecarEntry
-	Foreign   []struct{ Key, Value []byte } `json:"foreign_records"`
+// codec is this package, as seen by the tests that all formats have.
+var codec = dbmtest.Codec[*File, layout]{
+	Open:       Open,
+	Build:      build,
+	Again:      again,
+	Check:      check,
+	CheckMade:  checkClean,
+	CheckAgain: func(testing.TB, *File, *File) {}, // Build makes one layout
+	Refuses:    func(key []byte, l layout) bool { return len(key) == 0 || len(key) > l.maxKey() },
+	Unit:       func(f *File) int { return f.pageSize },
+	Head:       160,
 }
 
-type sidecarEntry struct {
-	Authid, Realm, Property string
-	Value                   []byte
+// again makes a file of other layout. The keys of a liblmdb that was built for long
+// ones are right to be refused.
+func again(_ *File, records []dbm.Record) ([]byte, error) {
+	data, err := Build(records)
+	if err != nil && slices.ContainsFunc(records, func(r dbm.Record) bool { return len(r.Key) > maxKey }) {
+		return nil, nil
+	}
+	return data, err
 }
 
-func readSample(t testing.TB, name string) []byte {
+// check: a file that nobody writes is settled, and no record is missing without a
+// word. One that is different cannot be told, for LMDB has no checksums.
+func check(t testing.TB, f *File, _ []dbm.Record) {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join(samples, name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
-}
-
-func readSidecar(t testing.TB, name string) sidecar {
-	t.Helper()
-	var s sidecar
-	if err := json.Unmarshal(readSample(t, name+".json"), &s); err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
-// records returns what is in the file by the sidecar, or was before the damage.
-func (s sidecar) records(t testing.TB) map[string]string {
-	if s.EntriesOf != "" {
-		return readSidecar(t, s.EntriesOf).records(t)
-	}
-	all := map[string]string{}
-	for _, e := range s.Entries {
-		all[e.Authid+"\x00"+e.Realm+"\x00"+e.Property] = string(e.Value)
-	}
-	for _, r := range s.Foreign {
-		all[string(r.Key)] = string(r.Value)
-	}
-	return all
-}
-
-// sampleNames returns the samples in this format.
-func sampleNames(t testing.TB) []string {
-	t.Helper()
-	paths, err := filepath.Glob(filepath.Join(samples, "*lmdb-*.db.json"))
-	if err != nil || len(paths) == 0 {
-		t.Fatalf("no samples in %s (%v)", samples, err)
-	}
-	var names []string
-	for _, p := range paths {
-		names = append(names, strings.TrimSuffix(filepath.Base(p), ".json"))
-	}
-	return names
-}
-
-// asMap fails the test on a key that comes twice.
-func asMap(t testing.TB, records []dbm.Record) map[string]string {
-	t.Helper()
-	m := map[string]string{}
-	for _, r := range records {
-		if _, ok := m[string(r.Key)]; ok {
-			t.Errorf("key %q twice", r.Key)
-		}
-		m[string(r.Key)] = string(r.Value)
-	}
-	return m
-}
-
-func TestSamples(t *testing.T) {
-	for _, name := range sampleNames(t) {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s, data := readSidecar(t, name), readSample(t, name)
-			before := bytes.Clone(data)
-			f, err := Open(data)
-			switch s.Expect {
-			case "ok":
-				if err != nil {
-					t.Fatal(err)
-				}
-				checkSound(t, f, s.records(t))
-			case "refuse":
-				var refusal *dbm.FormatError
-				if !errors.As(err, &refusal) {
-					t.Fatalf("got error %v, want a *dbm.FormatError", err)
-				}
-			case "damaged":
-				var damage *dbm.DamageError
-				if err == nil {
-					checkDamaged(t, f, s.records(t))
-				} else if !errors.As(err, &damage) {
-					t.Fatalf("got error %v, want a *dbm.DamageError", err)
-				}
-			default:
-				t.Fatalf("sidecar expects %q", s.Expect)
-			}
-			if err != nil && f != nil {
-				t.Error("a file together with an error")
-			}
-			if !Is(data) {
-				t.Error("not recognised")
-			}
-			if !bytes.Equal(data, before) {
-				t.Error("the data were changed")
-			}
-		})
-	}
-}
-
-// checkSound wants exactly these records and no fault.
-func checkSound(t *testing.T, f *File, want map[string]string) {
-	t.Helper()
-	records, seen := f.Records()
-	if got := asMap(t, records); seen != nil || !maps.Equal(got, want) {
-		t.Errorf("Records gives %d records, want %d, or they differ; %v", len(got), len(want), seen)
-	}
-	got := map[string]string{}
-	fault := f.Scan(func(key, value []byte) { got[string(key)] = string(value) })
-	if fault != nil || !maps.Equal(got, want) {
-		t.Errorf("Scan gives %d records, want %d, or they differ; %v", len(got), len(want), fault)
-	}
-	if faults, _ := f.Verify(); faults != nil {
-		t.Errorf("Verify: %v", faults)
-	}
-	if !f.Settled(f.data[:f.HeadSize()]) {
+	if !f.Settled(f.data[:min(len(f.data), f.HeadSize())]) || !f.Settled(f.data) {
 		t.Error("the file is not settled, yet nobody writes")
 	}
-	again, err := Build(records)
-	if err != nil {
-		t.Fatal(err)
+	c := f.collect()
+	if n := uint64(len(c.found) + c.databases); c.faults.Len() == 0 && n != f.main.entries {
+		t.Errorf("%d of %d records without a word", n, f.main.entries)
 	}
-	rebuilt, _ := mustOpen(t, again).Records()
-	if !maps.Equal(asMap(t, rebuilt), want) {
+}
+
+// checkSound wants exactly these records, from which the file can be built anew.
+func checkSound(t testing.TB, f *File, want map[string]string) {
+	t.Helper()
+	dbmtest.CheckRecords(t, f, want)
+	check(t, f, nil)
+	rebuilt, _ := mustOpen(t, dbmtest.Must(Build(dbmtest.Records(want)))(t)).Records()
+	if !maps.Equal(dbmtest.Map(t, rebuilt), want) {
 		t.Error("the file built of the records has others")
 	}
 }
 
-// checkClean wants no warning either.
-func checkClean(t *testing.T, f *File, want map[string]string) {
+// checkClean does not want warnings either.
+func checkClean(t testing.TB, f *File, want map[string]string) {
 	t.Helper()
 	checkSound(t, f, want)
 	if _, warnings := f.Verify(); warnings != nil {
@@ -169,32 +65,28 @@ func checkClean(t *testing.T, f *File, want map[string]string) {
 	}
 }
 
-func checkDamaged(t *testing.T, f *File, want map[string]string) {
+func mustBuild(t testing.TB, records []dbm.Record, l layout) []byte {
 	t.Helper()
-	records, faults := f.Records()
-	for key, value := range asMap(t, records) {
-		if v, ok := want[key]; !ok || v != value {
-			t.Errorf("key %q has a wrong value", key)
-		}
-	}
-	t.Logf("%d of %d records, faults %v", len(records), len(want), faults)
-	if faults == nil {
-		t.Error("no damage is told")
-	}
-	if closer, _ := f.Verify(); len(closer) < len(faults) {
-		t.Errorf("Records tells of %d faults, Verify of %d", len(faults), len(closer))
-	}
+	return dbmtest.Must(build(records, l))(t)
 }
 
-func checkFound(t *testing.T, what string, got []*dbm.DamageError, want string) {
+func mustOpen(t testing.TB, data []byte) *File {
 	t.Helper()
-	if want == "" && got == nil {
-		return
-	}
-	for _, e := range got {
-		if want != "" && strings.Contains(e.Error(), want) {
-			return
+	return dbmtest.Must(Open(data))(t)
+}
+
+func sampleNames(t testing.TB) []string { t.Helper(); return dbmtest.Samples.Names(t, "lmdb") }
+
+func TestSamples(t *testing.T) {
+	codec.TestSamples(t, sampleNames(t), func(*testing.T, *File, dbmtest.Sidecar) {})
+}
+
+func TestCorruption(t *testing.T) { codec.TestCorruption(t, sampleNames(t)...) }
+
+func TestIs(t *testing.T) {
+	for _, name := range sampleNames(t) {
+		if !Is(dbmtest.Samples.Read(t, name)) {
+			t.Errorf("%s is not recognised", name)
 		}
 	}
-	t.Errorf("got %ss %v, want %q", what, got, want)
 }

@@ -4,7 +4,6 @@ package sasldb
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,43 +15,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/saslkit/saslkit/internal/dbm/dbmtest"
 	"github.com/saslkit/saslkit/internal/nobody"
 )
-
-type sidecar struct {
-	Format, Expect string
-	EntriesOf      string `json:"entries_of"`
-	Entries        []struct {
-		Authid, Realm, Property string
-		AuthidBase64            []byte `json:"authid_base64"`
-		Value                   []byte
-	}
-	Foreign []json.RawMessage `json:"foreign_records"`
-}
-
-func readSidecar(t *testing.T, db string) sidecar {
-	t.Helper()
-	b, err := os.ReadFile(filepath.Join("testdata", db+".json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var s sidecar
-	if err := json.Unmarshal(b, &s); err != nil {
-		t.Fatal(err)
-	}
-	if s.EntriesOf != "" {
-		s.Entries = readSidecar(t, s.EntriesOf).Entries
-	}
-	return s
-}
-
-func (s sidecar) records() map[string][]byte {
-	m := map[string][]byte{}
-	for _, e := range s.Entries {
-		m[e.Authid+string(e.AuthidBase64)+"\x00"+e.Realm+"\x00"+e.Property] = e.Value
-	}
-	return m
-}
 
 func recordMap(t *testing.T, records []Record) map[string][]byte {
 	t.Helper()
@@ -79,11 +44,11 @@ func TestSamples(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			before := stampOrFail(t, path)
-			side := readSidecar(t, name)
+			side := dbmtest.Folder("testdata").Sidecar(t, name)
 			l, err := Read(path)
-			want, got := side.records(), recordMap(t, l.Records)
+			want, got := side.Users(), recordMap(t, l.Records)
 			for key, value := range got {
-				if w, ok := want[key]; !ok || !bytes.Equal(w, value) {
+				if w, ok := want[key]; !ok || w != string(value) {
 					t.Errorf("record %q is not what the file holds", key)
 				}
 			}

@@ -109,6 +109,9 @@ func (tx *Tx) ofUser(prefix []byte) recordList {
 	return tx.byUser[string(prefix)]
 }
 
+// Grow makes room for n changes to come. It need not be called.
+func (tx *Tx) Grow(n int) { tx.list = slices.Grow(tx.list, n) }
+
 // Set adds the record or changes its value. It keeps the value, which must not be
 // changed after.
 func (tx *Tx) Set(r Record) error {

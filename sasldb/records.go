@@ -96,6 +96,9 @@ func (l recordList) lacking(es edits) edits {
 			idle[i] = !es[i].gone && bytes.Equal(es[i].value, r.Value)
 		}
 	}
+	if !slices.Contains(idle, true) {
+		return es
+	}
 	var left edits
 	for i, e := range es {
 		if !idle[i] {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -32,6 +33,9 @@ With --v1, FROM is a database of Cyrus SASL 1.5 (/etc/sasldb). Its records becom
 those that Cyrus SASL 2 reads.`,
 		Args: atMostOne("FROM"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			// A million records are 400 MB that all stay to the end: collecting
+			// as often as by default takes a fourth of the time and frees nothing.
+			defer debug.SetGCPercent(debug.SetGCPercent(400))
 			records, err := recordsToImport(std, args, v1)
 			if err != nil {
 				return err
@@ -92,6 +96,8 @@ const (
 	maxImportLine = 1 << 20
 	// maxImport bounds all lines together, in bytes.
 	maxImport = 4 * sasldb.MaxFile
+	// maxGuess bounds for how many records room is made before they were seen.
+	maxGuess = 1_000_000
 )
 
 // readExport reads JSON lines, all of them sound, or none.
@@ -117,6 +123,9 @@ func readExport(std *stdio, r io.Reader, name string, size int64) ([]incoming, e
 			r, err := parseRecord(line)
 			if err != nil {
 				return nil, badLine(name, number, err)
+			}
+			if len(records) == 0 && size > 0 { // the others may be as long
+				records = slices.Grow(records, int(min(size/int64(len(line)+1), maxGuess)))
 			}
 			records = append(records, incoming{r, number})
 		}
@@ -149,6 +158,7 @@ func distinct(records []incoming, name string) ([]incoming, error) {
 func importRecords(ctx context.Context, std *stdio, path string, format sasldb.Format, records []incoming) error {
 	return std.spin("writing "+path, func() error {
 		return sasldb.Edit(ctx, path, sasldb.WriteOptions{Create: true, Format: format}, func(tx *sasldb.Tx) error {
+			tx.Grow(len(records))
 			for _, r := range records {
 				if err := tx.Set(r.Record); err != nil {
 					return refusedRecord(r, err)

@@ -753,10 +753,14 @@ var faults = []fault{
 			})
 			m.mu.Lock()
 			defer m.mu.Unlock()
-			if user := m.users[name{r.User, r.Realm}]; err == nil && user != nil {
-				for i := range given {
-					user.secrets[i].Value = given[i].Value
+			n := name{r.User, r.Realm}
+			if user := m.users[n]; err == nil && user != nil {
+				kept := *user
+				kept.secrets = slices.Clone(user.secrets)
+				for i := range min(len(given), len(kept.secrets)) {
+					kept.secrets[i].Value = given[i].Value
 				}
+				m.put(n, &kept)
 			}
 			return err
 		}

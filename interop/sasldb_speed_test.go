@@ -7,7 +7,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -219,26 +218,8 @@ func newSpeedFile(b *testing.B, program string, users int) *speedFile {
 func startSpeedFile(b *testing.B, program string, users int) *speedFile {
 	b.Helper()
 	path := filepath.Join(b.TempDir(), "sasldb2")
-	cmd := exec.Command(program, path, strconv.Itoa(users))
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() {
-		in.Close()
-		if err := cmd.Wait(); err != nil {
-			b.Error(err)
-		}
-	})
-	return &speedFile{program, path, users, in, bufio.NewReader(out)}
+	in, out := peers.Start(b, program, path, strconv.Itoa(users))
+	return &speedFile{program, path, users, in, out}
 }
 
 // libdb has the program do a task n times and returns the nanoseconds for each.

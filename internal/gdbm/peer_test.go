@@ -10,7 +10,6 @@ import (
 	"maps"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -54,24 +53,8 @@ type peer struct {
 
 func startPeer(t *testing.T, program string) *peer {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), program)
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		in.Close()
-		cmd.Wait()
-	})
-	return &peer{t, in, bufio.NewReader(out)}
+	in, out := peers.Start(t, program)
+	return &peer{t, in, out}
 }
 
 func (p *peer) line() string {

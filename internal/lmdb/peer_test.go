@@ -47,25 +47,8 @@ const (
 // size of 0 is that of the file.
 func startPeer(t *testing.T, program, path string, mapSize int, how string) *peer {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), program)
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		in.Close()
-		if err := cmd.Wait(); err != nil && t.Context().Err() == nil {
-			t.Errorf("the peer ended: %v", err)
-		}
-	})
-	p := &peer{t: t, path: path, in: in, replies: bufio.NewReader(out)}
+	in, out := peers.Start(t, program)
+	p := &peer{t: t, path: path, in: in, replies: out}
 	p.do("open %s %d %s", path, mapSize, how)
 	return p
 }

@@ -3,6 +3,8 @@
 package peers
 
 import (
+	"bufio"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -79,4 +81,31 @@ func Compile(t testing.TB, source string, l Library) string {
 		t.Fatalf("gcc %s: %v\n%s", source, err, out)
 	}
 	return program
+}
+
+// Start runs a program that is talked to through its standard input and output. It
+// ends when its input does, which is when the test ends; what it says on standard
+// error is shown.
+func Start(t testing.TB, program string, args ...string) (in io.Writer, out *bufio.Reader) {
+	t.Helper()
+	cmd := exec.Command(program, args...)
+	cmd.Stderr = os.Stderr
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		stdin.Close()
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("%s ended: %v", filepath.Base(program), err)
+		}
+	})
+	return stdin, bufio.NewReader(stdout)
 }

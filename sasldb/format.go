@@ -33,7 +33,7 @@ type formatRow struct {
 var formats = [...]formatRow{
 	BerkeleyDB: {
 		name:  "bdb",
-		open:  func(data []byte) (dbm.File, error) { return opened(bdb.Open(data)) },
+		open:  openBerkeleyDB,
 		build: func(r []dbm.Record) ([]byte, error) { return bdb.Build(r, bdb.Options{}) },
 	},
 	GDBM: {
@@ -48,6 +48,14 @@ var formats = [...]formatRow{
 		open:  func(data []byte) (dbm.File, error) { return opened(lmdb.Open(data)) },
 		build: lmdb.Build,
 	},
+}
+
+// openBerkeleyDB also opens what is of no format at all.
+func openBerkeleyDB(data []byte) (dbm.File, error) {
+	if len(data) >= sniffSize && bdb.Sniff(data) == bdb.KindUnknown {
+		return nil, &dbm.FormatError{Format: "unknown format", Reason: "expected Berkeley DB, GDBM or LMDB"}
+	}
+	return opened(bdb.Open(data))
 }
 
 // opened keeps a nil pointer from becoming a File.

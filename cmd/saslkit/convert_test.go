@@ -37,7 +37,7 @@ func TestConvert(t *testing.T) {
 		{name: "unknown format", args: []string{"convert", db, at("x"), "--format", "ndbm"}, code: 2, err: []string{"known: bdb, gdbm, lmdb"}},
 		{name: "one argument", args: []string{"convert", db}, code: 2, err: []string{"convert: TO is missing"}},
 		{name: "missing", args: []string{"convert", at("none"), at("x"), "--format", "gdbm"}, code: 3, err: []string{"no such file"}},
-		{name: "no database", args: []string{"convert", testdata + "bad-magic.db", at("x"), "--format", "gdbm"}, code: 4, err: []string{"not a Berkeley DB file"}},
+		{name: "no database", args: []string{"convert", testdata + "bad-magic.db", at("x"), "--format", "gdbm"}, code: 4, err: []string{"unknown format"}},
 		{name: "damaged", args: []string{"convert", testdata + "bad-item-offset.db", at("x"), "--format", "gdbm"}, code: 4, err: []string{"page 1"}},
 		{name: "foreign records", args: []string{"convert", testdata + "bdb-foreign-keys.db", at("foreign"), "--format", "gdbm"},
 			out: "4 records converted to gdbm in " + at("foreign") + "\n", err: []string{"3 of the records are no user's"}},

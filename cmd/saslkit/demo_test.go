@@ -65,7 +65,7 @@ func TestDemoWithDB(t *testing.T) {
 		{name: "nobody to log in with", args: []string{"demo", "--db", noPassword}, code: 3, err: []string{"no user of", "has a password"}},
 		{name: "missing", args: []string{"demo", "--db", db + "x"}, code: 3, err: []string{"no such file"}},
 		{name: "damaged", args: []string{"demo", "--db", testdata + "bad-item-offset.db"}, code: 4, err: []string{"page 1"}},
-		{name: "unknown format", args: []string{"demo", "--db", testdata + "bad-magic.db"}, code: 4, err: []string{"not a Berkeley DB file"}},
+		{name: "unknown format", args: []string{"demo", "--db", testdata + "bad-magic.db"}, code: 4, err: []string{"unknown format"}},
 		{name: "address without a port", args: []string{"demo", "--listen", "localhost"}, code: 2, err: []string{"--listen"}},
 		{name: "address of somebody else", args: []string{"demo", "--listen", "192.0.2.1:1"}, code: 3, err: []string{"192.0.2.1"}},
 	})

@@ -153,7 +153,7 @@ func TestImportRefuses(t *testing.T) {
 		{name: "no such file", args: []string{"import", "-f", db, "/nonexistent"}, code: 3, err: []string{"no such file"}},
 		{name: "folder", args: []string{"import", "-f", db, t.TempDir()}, code: 3, err: []string{"is a directory"}},
 		{name: "v1 without a file", args: []string{"import", "-f", db, "--v1"}, code: 2, err: []string{"FROM is missing"}},
-		{name: "into no database", stdin: jsonLine("al", "x"), args: []string{"import", "-f", testdata + "bad-magic.db"}, code: 4, err: []string{"not a Berkeley DB file"}},
+		{name: "into no database", stdin: jsonLine("al", "x"), args: []string{"import", "-f", testdata + "bad-magic.db"}, code: 4, err: []string{"unknown format"}},
 	})
 }
 
@@ -251,6 +251,6 @@ func TestImportV1(t *testing.T) {
 	checkAll(t, []commandCase{
 		{name: "version 2", args: []string{"import", "-f", db, "--v1", mailDB(t)}, code: 2, err: []string{"of version 2 already"}},
 		{name: "damaged", args: []string{"import", "-f", db, "--v1", testdata + "bad-item-offset.db"}, code: 4, err: []string{"nothing was imported"}},
-		{name: "foreign records only", args: []string{"import", "-f", filepath.Join(t.TempDir(), "x"), "--v1", testdata + "bad-magic.db"}, code: 4, err: []string{"not a Berkeley DB file"}},
+		{name: "foreign records only", args: []string{"import", "-f", filepath.Join(t.TempDir(), "x"), "--v1", testdata + "bad-magic.db"}, code: 4, err: []string{"unknown format"}},
 	})
 }

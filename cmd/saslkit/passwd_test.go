@@ -185,7 +185,7 @@ func TestPasswdRefuses(t *testing.T) {
 		{name: "deleted from no file", args: []string{"passwd", "-f", filepath.Join(dir, "x"), "--delete", "bob"}, code: 3, err: []string{"no such file"}},
 		{name: "existing in no file", stdin: "x\n", args: []string{"passwd", "-f", filepath.Join(dir, "x"), "--if-exists", "--password-stdin", "bob"}, code: 1, err: []string{"no user bob@"}},
 		{name: "folder", stdin: "x\n", args: []string{"passwd", "-f", dir, "--password-stdin", "bob"}, code: 3, err: []string{"not a regular file"}},
-		{name: "no database", stdin: "x\n", args: []string{"passwd", "-f", testdata + "bad-magic.db", "--password-stdin", "bob"}, code: 4, err: []string{"not a Berkeley DB file"}},
+		{name: "no database", stdin: "x\n", args: []string{"passwd", "-f", testdata + "bad-magic.db", "--password-stdin", "bob"}, code: 4, err: []string{"unknown format"}},
 		{name: "damaged", stdin: "x\n", args: []string{"passwd", "-f", testdata + "bad-item-offset.db", "--password-stdin", "bob"}, code: 4, err: []string{"page 1: entry 0"}},
 		{name: "hard links", stdin: "x\n", args: []string{"passwd", "-f", hardLinked, "--password-stdin", "bob"}, code: 2, err: []string{"cannot be changed safely"}},
 	})

@@ -30,7 +30,7 @@ func TestUsers(t *testing.T) {
 		{name: "damaged", args: []string{"users", "-f", testdata + "bad-item-offset.db"}, code: 4,
 			out: "alice@example.com\tuserPassword\nbob@example.com\tcmusaslsecretOTP\nalice@example.org\tcmusaslsecretOTP\n",
 			err: []string{"page 1: entry 0 begins at byte 65520 of 4096", "only sound records are listed"}},
-		{name: "unknown format", args: []string{"users", "-f", testdata + "bad-magic.db"}, code: 4, err: []string{"not a Berkeley DB file"}},
+		{name: "unknown format", args: []string{"users", "-f", testdata + "bad-magic.db"}, code: 4, err: []string{"unknown format"}},
 		{name: "btree", args: []string{"users", "-f", testdata + "bdb-btree.db"}, code: 4, err: []string{"btree"}},
 		{name: "zero length", args: []string{"users", "-f", testdata + "bad-zero-length.db"}, code: 4, err: []string{"bad-zero-length.db"}},
 		{name: "missing", args: []string{"users", "-f", missing}, code: 3, err: []string{missing, "no such file"}},
@@ -91,7 +91,7 @@ func TestVerify(t *testing.T) {
 		{name: "damaged", args: []string{"verify", "-f", testdata + "bad-item-offset.db"}, code: 4,
 			out: "fault: sasldb: ../../sasldb/testdata/bad-item-offset.db: bdb: page 1: entry 0 begins at byte 65520 of 4096\n",
 			err: []string{"faults: 1"}},
-		{name: "unknown format", args: []string{"verify", "-f", testdata + "bad-magic.db"}, code: 4, err: []string{"not a Berkeley DB file"}},
+		{name: "unknown format", args: []string{"verify", "-f", testdata + "bad-magic.db"}, code: 4, err: []string{"unknown format"}},
 		{name: "missing", args: []string{"verify", "-f", filepath.Join(t.TempDir(), "x")}, code: 3, err: []string{"no such file"}},
 		{name: "folder", args: []string{"verify", "-f", t.TempDir()}, code: 3, err: []string{"not a regular file"}},
 	})

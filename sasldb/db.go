@@ -111,12 +111,15 @@ func (db *DB) LookupSecret(ctx context.Context, r verifier.Request, kinds ...ver
 	if err := ctx.Err(); err != nil {
 		return verifier.Secret{}, fmt.Errorf("%w: %w", verifier.ErrUnavailable, err)
 	}
+	var room [128]byte // enough for most names
+	name := appendName(room[:0], r.User, r.Realm)
+	if v := db.current.Load(); v != nil {
+		v.good.fetch(name) // while the kernel looks at the file
+	}
 	v, err := db.fresh(ctx)
 	if err != nil {
 		return verifier.Secret{}, fmt.Errorf("%w: %w", verifier.ErrUnavailable, err)
 	}
-	var room [128]byte // enough for most names
-	name := appendName(room[:0], r.User, r.Realm)
 	if err := v.serves(name, db.age); err != nil {
 		return verifier.Secret{}, fmt.Errorf("%w: %w", verifier.ErrUnavailable, err)
 	}

@@ -30,9 +30,9 @@ func commit(ctx context.Context, path string, o WriteOptions, decide change) err
 	}
 	defer t.close()
 	c := committer{target: t, WriteOptions: o}
-	old, next, err := c.replace(ctx, func(now recordList) (recordList, error) {
-		es, err := decide(now)
-		return now.patch(es), err
+	old, next, err := c.replace(ctx, c.read, func(old *original) (recordList, error) {
+		es, err := decide(old.records)
+		return old.records.patch(es), err
 	})
 	if err != nil || old == nil {
 		return err
@@ -69,17 +69,20 @@ type committer struct {
 // errChanged: another program was quicker; read again.
 var errChanged = errors.New("changed meanwhile")
 
-// replace reads the file, has new content composed of its records, and puts that in its place.
-// It starts over if the file was changed meanwhile. It returns what was replaced,
+// A reading is how a file is read before it is replaced: read or glance.
+type reading func(context.Context) (*original, error)
+
+// replace reads the file, has new content composed, and puts that in its place. It
+// starts over if the file was changed meanwhile. It returns what was replaced,
 // still open, and the records that are there now; nil if nothing had to be done.
-func (c *committer) replace(ctx context.Context, compose func(now recordList) (recordList, error)) (*original, recordList, error) {
+func (c *committer) replace(ctx context.Context, read reading, compose func(old *original) (recordList, error)) (*original, recordList, error) {
 	for {
-		old, err := c.read(ctx)
+		old, err := read(ctx)
 		if err != nil {
 			return nil, nil, err
 		}
-		next, err := compose(old.records)
-		if err == nil && old.exists() && old.holds(next) {
+		next, err := compose(old)
+		if err == nil && old.holds(next) {
 			old.close()
 			return nil, next, nil
 		}
@@ -163,7 +166,11 @@ func (c *committer) fill(f *os.File, old *original, data []byte) error {
 	if _, err := f.Write(data); err != nil {
 		return c.trouble(err)
 	}
-	if err := readBack(f, data); err != nil {
+	same, err := hasContent(f, data)
+	if err == nil && !same {
+		err = errors.New("what was written reads differently")
+	}
+	if err != nil {
 		return c.trouble(err)
 	}
 	if err := c.dress(f, old); err != nil {
@@ -251,8 +258,8 @@ func (c *committer) mergeLate(old *original, next recordList, decide change) (re
 	ctx, cancel := c.bounded(context.Background())
 	defer cancel()
 	base := old.records.patch(late)
-	old, next, err = c.replace(ctx, func(now recordList) (recordList, error) {
-		since := diff(next, now)
+	old, next, err = c.replace(ctx, c.read, func(now *original) (recordList, error) {
+		since := diff(next, now.records)
 		es, err := decide(base)
 		refusal = err
 		return base.patch(es).patch(since), nil
@@ -266,7 +273,7 @@ func (c *committer) mergeLate(old *original, next recordList, decide change) (re
 		if late == nil {
 			break
 		}
-		old, next, err = c.replace(ctx, func(now recordList) (recordList, error) { return now.patch(late), nil })
+		old, next, err = c.replace(ctx, c.read, func(now *original) (recordList, error) { return now.records.patch(late), nil })
 	}
 	if err != nil {
 		return nil, fmt.Errorf("what another program wrote at the same time is lost: %w", err)

@@ -3,7 +3,6 @@ package sasldb
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -121,33 +120,10 @@ func place(ctx context.Context, path string, o WriteOptions, compose func(old *o
 	}
 	defer t.close()
 	c := &committer{target: t, WriteOptions: o, convert: true}
-	for {
-		old, next, err := c.placeOnce(ctx, compose)
-		if err == nil {
-			defer old.close()
-			return c.conclude(old, next, func(recordList) (edits, error) { return nil, nil })
-		}
-		if !errors.Is(err, errChanged) {
-			return err
-		}
-		if err := ctx.Err(); err != nil {
-			return busy(path, err)
-		}
-	}
-}
-
-func (c *committer) placeOnce(ctx context.Context, compose func(old *original) (recordList, error)) (*original, recordList, error) {
-	old, err := c.glance(ctx)
+	old, next, err := c.replace(ctx, c.glance, compose)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	next, err := compose(old)
-	if err == nil {
-		err = c.put(ctx, old, next)
-	}
-	if err != nil {
-		old.close()
-		return nil, nil, err
-	}
-	return old, next, nil
+	defer old.close()
+	return c.conclude(old, next, func(recordList) (edits, error) { return nil, nil })
 }

@@ -51,18 +51,27 @@ func cure(err error) string {
 	return ""
 }
 
+// mayRead refuses what cannot be a database.
+func mayRead(info fs.FileInfo, path string) error {
+	switch {
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("sasldb: %s: %w", path, ErrNoFile)
+	case info.Size() > MaxFile:
+		return fmt.Errorf("sasldb: %s has %d bytes, more than %d are not read: %w", path, info.Size(), int64(MaxFile), ErrFormat)
+	}
+	return nil
+}
+
 // look takes the stamp. The time comes first, for what counts is the age before
 // anything is read.
 func (s *source) look() error {
 	now := s.clock.now()
 	info, err := s.Stat()
-	switch {
-	case err != nil:
+	if err != nil {
 		return fmt.Errorf("sasldb: %w", err)
-	case !info.Mode().IsRegular():
-		return fmt.Errorf("sasldb: %s: %w", s.path, ErrNoFile)
-	case info.Size() > MaxFile:
-		return fmt.Errorf("sasldb: %s has %d bytes, more than %d are not read: %w", s.path, info.Size(), int64(MaxFile), ErrFormat)
+	}
+	if err := mayRead(info, s.path); err != nil {
+		return err
 	}
 	s.stamp = stampOfInfo(info)
 	s.settled = now.Sub(s.stamp.modified()) > settleTime

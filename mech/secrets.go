@@ -100,7 +100,7 @@ func newSecret(kind verifier.Kind, user, realm, password string) ([]byte, error)
 	case verifier.KindOTP:
 		return OTPSecret(password), nil
 	}
-	if !slices.Contains(SCRAMKinds(), kind) {
+	if !kind.IsSCRAM() {
 		return nil, nil
 	}
 	salt := make([]byte, newSaltSize)

@@ -247,7 +247,7 @@ func TestSecretsOfPassword(t *testing.T) {
 		if want != "" && string(s.Value) != want {
 			t.Errorf("%v is %q, want %q", s.Kind, s.Value, want)
 		}
-		if !slices.Contains(SCRAMKinds(), s.Kind) {
+		if !s.Kind.IsSCRAM() {
 			continue
 		}
 		record, err := parseSCRAMSecret(s.Kind, s.Value)
@@ -314,5 +314,19 @@ func TestSecretsRefused(t *testing.T) {
 		if !errors.As(err, &refused) || strings.Contains(err.Error(), "cil") {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestSCRAMKinds: every kind of SCRAM keys has a hash, and no other kind has.
+func TestSCRAMKinds(t *testing.T) {
+	t.Parallel()
+	var want []verifier.Kind
+	for k := range verifier.AllKinds.All() {
+		if k.IsSCRAM() {
+			want = append(want, k)
+		}
+	}
+	if got := SCRAMKinds(); !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }

@@ -105,7 +105,7 @@ func checkAgainst(t *testing.T, db *DB, users map[nameOf]keyring) {
 		}
 		_, password := h.secrets[PropertyPassword]
 		for kind := range verifier.AllKinds.All() {
-			if password && isSCRAMKind(kind) {
+			if password && kind.IsSCRAM() {
 				delete(want, kind)
 			}
 			if checkKind(t, db, name, h.disabled, kind, want[kind]) {

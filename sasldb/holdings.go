@@ -54,7 +54,7 @@ func (h *holdings) secret(kind verifier.Kind) (secret []byte, held bool) {
 			return p.decode(h.values[i])
 		}
 	}
-	if _, password := h.value(PropertyPassword); password || !isSCRAMKind(kind) {
+	if _, password := h.value(PropertyPassword); password || !kind.IsSCRAM() {
 		return nil, false
 	}
 	eachSCRAM(h.value, func(k verifier.Kind, keys []byte) {

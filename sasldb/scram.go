@@ -3,7 +3,6 @@ package sasldb
 import (
 	"bytes"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/saslkit/saslkit/verifier"
@@ -83,10 +82,6 @@ func (v scramValue) append(b []byte) []byte {
 		b = append(b, withMark...)
 	}
 	return b
-}
-
-func isSCRAMKind(k verifier.Kind) bool {
-	return slices.ContainsFunc(scramMechanisms, func(m scramMechanism) bool { return m.kind == k })
 }
 
 // isSCRAM reports whether a property holds SCRAM keys.

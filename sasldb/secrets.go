@@ -32,7 +32,7 @@ func propertiesFor(secrets []verifier.Secret) (map[string][]byte, error) {
 	values := map[string][]byte{}
 	keys := map[verifier.Kind][]byte{}
 	for _, s := range secrets {
-		if isSCRAMKind(s.Kind) {
+		if s.Kind.IsSCRAM() {
 			keys[s.Kind] = s.Value
 			continue
 		}

@@ -71,6 +71,9 @@ func (k Kind) String() string {
 	return fmt.Sprintf("kind %d", uint8(k))
 }
 
+// IsSCRAM reports whether k is the keys of one of the SCRAM mechanisms.
+func (k Kind) IsSCRAM() bool { return KindSCRAMSHA1 <= k && k <= KindSCRAMSHA512 }
+
 // Kinds is a set of kinds.
 type Kinds uint32
 

@@ -143,7 +143,7 @@ func (p *passwd) kinds(e verifier.Entry) ([]verifier.Kind, error) {
 	scram := p.scram
 	for _, s := range e.Secrets {
 		switch {
-		case isSCRAM(s.Kind):
+		case s.Kind.IsSCRAM():
 			scram = true
 		case s.Kind != verifier.KindPassword:
 			kinds = append(kinds, s.Kind)
@@ -157,8 +157,6 @@ func (p *passwd) kinds(e verifier.Entry) ([]verifier.Kind, error) {
 	}
 	return kinds, nil
 }
-
-func isSCRAM(kind verifier.Kind) bool { return slices.Contains(mech.SCRAMKinds(), kind) }
 
 func kindNames(secrets []verifier.Secret) string {
 	var names []string

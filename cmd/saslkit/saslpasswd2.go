@@ -228,7 +228,7 @@ func (s *saslpasswd2) kinds(e verifier.Entry) (kinds []verifier.Kind) {
 		}
 	}
 	for _, h := range e.Secrets {
-		if (h.Kind == verifier.KindOTP || isSCRAM(h.Kind)) && !slices.Contains(kinds, h.Kind) {
+		if (h.Kind == verifier.KindOTP || h.Kind.IsSCRAM()) && !slices.Contains(kinds, h.Kind) {
 			kinds = append(kinds, h.Kind)
 		}
 	}

@@ -142,7 +142,7 @@ func (w author) holds(rule string, secrets ...verifier.Secret) {
 // a password too: it cannot know whether SCRAM keys are still those of it, and a
 // mechanism computes them just as well.
 func keptBack(k verifier.Kind, a answer) bool {
-	return k >= verifier.KindSCRAMSHA1 && k <= verifier.KindSCRAMSHA512 && errors.Is(a.err, verifier.ErrNoSecret)
+	return k.IsSCRAM() && errors.Is(a.err, verifier.ErrNoSecret)
 }
 
 func isPassword(s verifier.Secret) bool { return s.Kind == verifier.KindPassword }

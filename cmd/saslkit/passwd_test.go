@@ -153,7 +153,7 @@ func TestPasswdRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := os.Link(hardLinked, hardLinked+"2"); err != nil {
-		t.Skip(err)
+		t.Skip("missing: hard links: ", err)
 	}
 	checkAll(t, []commandCase{
 		{name: "no user", args: passwd(), code: 2, err: []string{"passwd: USER is missing"}},

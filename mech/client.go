@@ -1,6 +1,7 @@
 package mech
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/saslkit/saslkit/internal/secret"
@@ -18,6 +19,16 @@ type Client interface {
 	// Finish is called when the protocol reported success. It fails if the
 	// server should have proven itself and did not.
 	Finish() error
+	// Assurance says what the exchange has shown; it counts once Finish
+	// returned nil.
+	Assurance() Assurance
+}
+
+// An Assurance is what an exchange has shown to the client beyond the protocol's
+// word that it succeeded.
+type Assurance struct {
+	ServerProven bool   // the server knows the secret too
+	Binding      string // type of the channel binding that both sides agree on; "" for none
 }
 
 // Credentials are what a client logs in with. They print as REDACTED.
@@ -40,6 +51,22 @@ type ClientConfig struct {
 	// such as a mail domain with several relays (RFC 2831 section 2.1.2).
 	ServiceName string
 
+	// Context bounds what takes long, which is SCRAM's PBKDF2. Nil: nothing does.
+	Context context.Context
+	// Offered is what the server advertises; nil if that is not known. SCRAM tells
+	// the server if its -PLUS was not seen, so that it notices when somebody
+	// removed it on the way (RFC 5802 section 6).
+	Offered []string
+	// Binding returns the channel-binding data of a type; nil: no channel binding.
+	Binding func(typ string) ([]byte, bool)
+	// BindingTypes are the types to bind to, best first; the first with data is
+	// used. Nil: tls-exporter, tls-unique, tls-server-end-point.
+	BindingTypes []string
+	// MinIterations and MaxIterations bound what the server of SCRAM may ask for.
+	// Zero means 4,096 (RFC 7677 section 4) and 1,000,000, which take about 150 ms;
+	// the most is 10,000,000.
+	MinIterations, MaxIterations int
+
 	nonce nonceSource // tests inject
 	qop   string      // tests inject; "": auth
 }
@@ -55,6 +82,7 @@ type client struct {
 	await    clientState
 	failed   error
 	unproven bool // the server still has to prove itself
+	shown    Assurance
 }
 
 // maxChallenge bounds a challenge before it is parsed, in bytes: what RFC 4954
@@ -101,6 +129,12 @@ func (c *client) Finish() error {
 	}
 	return nil
 }
+
+// Assurance implements Client for all mechanisms.
+func (c *client) Assurance() Assurance { return c.shown }
+
+// proven notes that the server has proven itself.
+func (c *client) proven() { c.unproven, c.shown.ServerProven = false, true }
 
 // checkCredentials refuses credentials that cannot be sent.
 func (c *client) checkCredentials() error {

@@ -372,6 +372,6 @@ func (c *digestMD5Client) awaitRspauth(challenge []byte) ([]byte, clientState, e
 	if err != nil || !secret.Equal(got, want[:]) {
 		return nil, nil, &Error{Class: ServerNotVerified, Code: "bad-server", Err: err}
 	}
-	c.unproven = false
+	c.proven()
 	return []byte{}, nil, nil
 }

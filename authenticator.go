@@ -39,6 +39,9 @@ type Authenticator struct {
 	Policy mech.Policy
 	// Limits bound names and passwords.
 	Limits mech.Limits
+	// Names is how names are prepared; zero: SASLprep. Accounts were made with
+	// the same, by its method Prepare.
+	Names mech.NameProfile
 	// AnonymousUser is who used ANONYMOUS; "" means "anonymous".
 	AnonymousUser string
 

@@ -85,7 +85,7 @@ func (s *cramMD5Server) awaitResponse(ctx context.Context, response []byte) ([]b
 	if err != nil {
 		return nil, nil, malformed("malformed", err)
 	}
-	name, err := s.Limits.prepareName(m.user)
+	name, err := s.prepareName(m.user)
 	if err != nil {
 		return nil, nil, err
 	}

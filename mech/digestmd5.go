@@ -129,10 +129,10 @@ func (s *digestMD5Server) names(r *digestResponse) (name, realm, authzid string,
 	if len(realm) > s.Limits.name() {
 		return "", "", "", &Error{Class: Limit, Code: "too-long"}
 	}
-	if name, err = s.Limits.prepareName(username); err != nil {
+	if name, err = s.prepareName(username); err != nil {
 		return "", "", "", err
 	}
-	if authzid, err = s.Limits.prepareAuthzid(r.authzid); err != nil {
+	if authzid, err = s.prepareAuthzid(r.authzid); err != nil {
 		return "", "", "", err
 	}
 	return name, realm, authzid, nil

@@ -47,7 +47,7 @@ func (s *loginServer) awaitUser(_ context.Context, response []byte) ([]byte, sta
 	if response == nil {
 		return []byte(loginUserPrompt), (*loginServer).awaitUser, nil
 	}
-	name, err := s.Limits.prepareName(string(response))
+	name, err := s.prepareName(string(response))
 	if err != nil {
 		return nil, nil, err
 	}

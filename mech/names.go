@@ -33,22 +33,22 @@ func within(limit, fallback, most int) int {
 	return min(limit, most)
 }
 
-// prepareName checks a name as it was received and prepares it: at most the
-// limit, valid UTF-8 without NUL, not empty before or after preparation. A name
+// prepareName checks a name as it was received and prepares it: within the limit
+// and not empty, before and after preparation; valid UTF-8 without NUL. A name
 // that fails is refused before any look-up.
-func (l Limits) prepareName(name string) (string, error) {
-	if name != "" && len(name) <= l.name() && saslprep.IsPrintableASCII(name) {
+func (c *ServerConfig) prepareName(name string) (string, error) {
+	if c.Names == SASLprep && name != "" && len(name) <= c.Limits.name() && saslprep.IsPrintableASCII(name) {
 		return name, nil // nearly all names: the rest finds nothing to do
 	}
-	if err := l.checkName(name); err != nil {
+	if err := c.Limits.checkName(name); err != nil {
 		return "", err
 	}
-	prepared, err := saslprep.Query(name)
-	if err != nil {
+	prepared, err := c.Names.Prepare(name)
+	switch {
+	case err == errLongName || len(prepared) > c.Limits.name():
+		return "", &Error{Class: Limit, Code: "too-long"}
+	case err != nil:
 		return "", malformed("prep", err)
-	}
-	if prepared == "" {
-		return "", malformed("prep", errEmptyName)
 	}
 	return prepared, nil
 }
@@ -68,11 +68,11 @@ func (l Limits) checkName(name string) error {
 }
 
 // prepareAuthzid is prepareName for a name that may be empty.
-func (l Limits) prepareAuthzid(name string) (string, error) {
+func (c *ServerConfig) prepareAuthzid(name string) (string, error) {
 	if name == "" {
 		return "", nil
 	}
-	return l.prepareName(name)
+	return c.prepareName(name)
 }
 
 // preparePassword prepares a password as it was received. One that SASLprep
@@ -102,6 +102,7 @@ func (e nameError) Error() string { return "mech: " + string(e) }
 
 const (
 	errEmptyName nameError = "name is empty"
+	errLongName  nameError = "name is too long"
 	errUTF8      nameError = "not UTF-8"
 	errNUL       nameError = "holds NUL"
 )

@@ -38,11 +38,11 @@ func (s *plainServer) awaitMessage(ctx context.Context, response []byte) ([]byte
 	if err != nil {
 		return nil, nil, malformed("malformed", err)
 	}
-	authzid, err := s.Limits.prepareAuthzid(m.authzid)
+	authzid, err := s.prepareAuthzid(m.authzid)
 	if err != nil {
 		return nil, nil, err
 	}
-	name, err := s.Limits.prepareName(m.authcid)
+	name, err := s.prepareName(m.authcid)
 	if err != nil {
 		return nil, nil, err
 	}

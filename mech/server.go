@@ -71,6 +71,7 @@ type ServerConfig struct {
 	// challenge.
 	HostNames []string
 	Limits    Limits
+	Names     NameProfile // how names are prepared
 	// AnonymousUser is the user name of everybody who used ANONYMOUS.
 	AnonymousUser string
 

@@ -143,7 +143,7 @@ func TestLoginToOddSMTPServers(t *testing.T) {
 
 		{name: "no AUTH", url: smtpScript(t, "SIZE"), code: 3, out: "no reason=no-mechanism\n", err: "the server offers: nothing"},
 		{name: "AUTH with nothing", url: smtpScript(t, "AUTH"), code: 3, out: "no reason=no-mechanism\n", err: "the server offers: nothing"},
-		{name: "only what we do not have", url: smtpScript(t, "AUTH NTLM \x1b[2J"), code: 3, out: "no reason=no-mechanism\n", err: `the server offers: NTLM \x1b[2J`},
+		{name: "only what we do not have", url: smtpScript(t, "AUTH NTLM \x1b[2J"), code: 3, out: "no reason=no-mechanism\n", err: "the server offers: NTLM\n"},
 		{name: "temporary", url: smtpScript(t, "AUTH PLAIN", "C: AUTH PLAIN", "S: 454 4.7.0 later"), code: 3, out: "no reason=unavailable mech=PLAIN\n", err: "454 4.7.0 later"},
 		{name: "refused", url: smtpScript(t, "AUTH PLAIN", "C: AUTH PLAIN", "S: 535 \x1b]0;title\a no"), code: 1, out: "no reason=refused mech=PLAIN\n", err: `535 \x1b]0;title\a no`},
 		{name: "repeats what it does not understand", url: smtpScript(t, "AUTH PLAIN", "C: AUTH PLAIN", "S: 501 bad command: AUTH PLAIN "+plainMessage+" ("+canary+")"), code: 1, out: "no reason=refused mech=PLAIN\n", err: "AUTH PLAIN <hidden>"},

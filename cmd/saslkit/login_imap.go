@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/saslkit/saslkit"
 )
 
 // An imapClient speaks IMAP4rev1 and rev2 with AUTHENTICATE (RFC 9051 section
@@ -54,15 +56,7 @@ func (c *imapClient) startTLS() error {
 	return err
 }
 
-func (c *imapClient) offered() []string {
-	mechanisms := []string{}
-	for _, capability := range c.capabilities {
-		if name, ok := strings.CutPrefix(capability, "AUTH="); ok {
-			mechanisms = append(mechanisms, name)
-		}
-	}
-	return mechanisms
-}
+func (c *imapClient) offered() []string { return saslkit.OfferedIMAP(c.capabilities) }
 
 func (c *imapClient) hint() string {
 	if slices.Contains(c.capabilities, "LOGINDISABLED") {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/saslkit/saslkit"
 )
 
 // An smtpClient speaks SMTP with AUTH (RFC 4954) and STARTTLS (RFC 3207).
@@ -35,33 +37,13 @@ func (c *smtpClient) ask() error {
 	if code != 250 {
 		return noConnection(fmt.Errorf("the server refuses EHLO: %d %s", code, c.trace.clean(strings.Join(lines, " "))))
 	}
-	c.mechanisms, c.starttls = []string{}, false
-	for _, line := range lines[1:] {
-		c.learn(strings.ToUpper(line))
-	}
+	extensions := lines[1:]
+	c.mechanisms = saslkit.OfferedSMTP(extensions)
+	c.starttls = slices.ContainsFunc(extensions, func(line string) bool {
+		keyword, _ := cutWord(line)
+		return strings.EqualFold(keyword, "STARTTLS")
+	})
 	return nil
-}
-
-// learn takes note of a line of the answer to EHLO. Old servers, and those that
-// humour Outlook Express 4, write "AUTH=PLAIN LOGIN".
-func (c *smtpClient) learn(line string) {
-	words := strings.Fields(line)
-	if len(words) == 0 {
-		return
-	}
-	if first, ok := strings.CutPrefix(words[0], "AUTH="); ok {
-		words = append([]string{"AUTH", first}, words[1:]...)
-	}
-	switch words[0] {
-	case "STARTTLS":
-		c.starttls = true
-	case "AUTH":
-		for _, name := range words[1:] {
-			if name != "" && !slices.Contains(c.mechanisms, name) {
-				c.mechanisms = append(c.mechanisms, name)
-			}
-		}
-	}
 }
 
 // helloName is the address literal of our end (RFC 5321 section 4.1.4): this

@@ -1,9 +1,11 @@
 package saslkit
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
 
 	"github.com/emersion/go-sasl"
 
@@ -14,24 +16,58 @@ import (
 // Credentials are what a client logs in with. They print as REDACTED.
 type Credentials = mech.Credentials
 
+// An Assurance is what an exchange has shown to the client beyond the protocol's
+// word that it succeeded.
+type Assurance = mech.Assurance
+
 // A ClientConfig says with what a client logs in, where, and what it insists on.
 type ClientConfig struct {
 	Credentials Credentials
-	// Offered is what the server advertises, read after STARTTLS. Nil: unknown,
-	// and then Mechanisms must name what to use.
+	// Offered is what the server advertises, read after STARTTLS: see OfferedSMTP
+	// and its like. Nil: unknown, and then Mechanisms must name what to use.
 	Offered []string
 	// Mechanisms are those that may be used, in order of preference. Nil: the
 	// strongest of those offered, but none that must be asked for by name.
 	Mechanisms []string
+	// MechanismFilter excludes mechanisms. Nil: none.
+	MechanismFilter *MechanismFilter
 	// Policy says which properties a mechanism must have; the zero Policy sends
 	// no password in the clear.
-	Policy  mech.Policy
-	Channel Channel
+	Policy mech.Policy
+	// ChannelBinding says what the login has to do with the TLS channel under it.
+	ChannelBinding ChannelBinding
+	Channel        Channel
 
 	Service     string // "smtp", "imap"
 	Host        string // the server's name as the user knows it
 	ServiceName string // of the service, where it differs from the host (DIGEST-MD5)
+
+	// Context bounds what takes long, which is SCRAM's computation of keys. Nil:
+	// nothing does.
+	Context context.Context
+	// BindingTypes are the types of channel binding to use, best first. Nil:
+	// tls-exporter, tls-unique, tls-server-end-point.
+	BindingTypes []string
+	// MinIterations and MaxIterations bound what a server may ask of SCRAM. Zero
+	// means 4,096 and 1,000,000; the most is 10,000,000.
+	MinIterations, MaxIterations int
 }
+
+// A ChannelBinding says whether a login is bound to the TLS channel, so that
+// somebody between the two ends of it cannot pass the login on.
+type ChannelBinding uint8
+
+const (
+	// BindIfPossible: it is bound if the server offers a mechanism that binds, and
+	// the channel has something to bind to. Who sits in between with a certificate
+	// that is believed can take the offer away; SCRAM without it notices (RFC 5802
+	// section 6), PLAIN does not.
+	BindIfPossible ChannelBinding = iota
+	// BindRequired: there is no login without it. For servers known to bind.
+	BindRequired
+	// BindNever: no mechanism that binds is used.
+	BindNever
+)
 
 // A ClientExchange is one login attempt on the client's side. It is used once,
 // from one goroutine.
@@ -40,6 +76,11 @@ type ClientExchange struct {
 	row    *mech.Mechanism
 	client mech.Client
 	cfg    mech.ClientConfig
+
+	required  mech.Properties // by the policy in force
+	mustBind  bool
+	spoken    bool // a message of ours was handed out
+	assurance Assurance
 }
 
 var _ sasl.Client = (*ClientExchange)(nil)
@@ -47,70 +88,30 @@ var _ sasl.Client = (*ClientExchange)(nil)
 // NewClient picks a mechanism and begins a login. If none fits, the *Error says
 // for each candidate why not.
 func NewClient(cfg ClientConfig) (*ClientExchange, error) {
+	cfg = cfg.complete()
 	m, err := cfg.choose()
 	if err != nil {
 		return nil, err
 	}
-	x := &ClientExchange{row: m, cfg: mech.ClientConfig{
-		Credentials: cfg.Credentials,
-		Service:     cfg.Service,
-		Host:        cfg.Host,
-		ServiceName: cfg.ServiceName,
-	}}
+	x := &ClientExchange{
+		row:      m,
+		required: cfg.Policy.Required(cfg.Channel.Secure),
+		mustBind: m.Binds || cfg.ChannelBinding == BindRequired,
+		cfg: mech.ClientConfig{
+			Credentials:   cfg.Credentials,
+			Service:       cfg.Service,
+			Host:          cfg.Host,
+			ServiceName:   cfg.ServiceName,
+			Context:       cfg.Context,
+			Offered:       cfg.Offered,
+			Binding:       cfg.Channel.Binding,
+			BindingTypes:  cfg.BindingTypes,
+			MinIterations: cfg.MinIterations,
+			MaxIterations: cfg.MaxIterations,
+		},
+	}
 	x.client = m.NewClient(&x.cfg)
 	return x, nil
-}
-
-// choose returns the first candidate that nothing speaks against.
-func (c *ClientConfig) choose() (*mech.Mechanism, error) {
-	candidates := mech.All()
-	if c.Mechanisms != nil {
-		candidates = candidates[:0]
-		for _, name := range c.Mechanisms {
-			m := mech.ByName(name)
-			if m == nil {
-				return nil, &Error{Class: mech.MechanismUnavailable, Code: "mechanism-unavailable", Err: fmt.Errorf("saslkit: no mechanism %q", name)}
-			}
-			candidates = append(candidates, m)
-		}
-	}
-	var against []string
-	class := mech.MechanismUnavailable
-	for _, m := range candidates {
-		refusal, reason := c.against(m)
-		if refusal == 0 {
-			return m, nil
-		}
-		if refusal != mech.MechanismUnavailable {
-			class = refusal
-		}
-		against = append(against, m.Name+": "+reason)
-	}
-	return nil, &Error{Class: class, Code: "mechanism-unavailable", Err: errors.New("saslkit: no usable mechanism (" + strings.Join(against, "; ") + ")")}
-}
-
-// against says what speaks against a mechanism; 0 if nothing does.
-func (c *ClientConfig) against(m *mech.Mechanism) (mech.Class, string) {
-	missing := c.Policy.Missing(m, c.Channel.Secure)
-	switch {
-	case c.Offered != nil && !contains(c.Offered, m.Name):
-		return mech.MechanismUnavailable, "not offered by the server"
-	case c.Offered == nil && c.Mechanisms == nil:
-		return mech.MechanismUnavailable, "neither offered nor asked for"
-	case c.Mechanisms == nil && m.OnlyIfNamed:
-		return mech.MechanismUnavailable, "used only if asked for by name"
-	case m.Need == mech.NeedExternal && c.Channel.External == "":
-		return mech.MechanismUnavailable, "the channel proves no identity"
-	case (m.Need == mech.NeedPassword || m.Need == mech.NeedSecret) && (c.Credentials.Username == "" || c.Credentials.Password == ""):
-		return mech.MechanismUnavailable, "needs a user name and a password"
-	case m.Binds && c.Channel.Binding == nil:
-		return mech.MechanismUnavailable, "the channel has nothing to bind to"
-	case missing != 0 && !c.Channel.Secure && c.Policy.Missing(m, true) == 0:
-		return mech.EncryptionRequired, "only under TLS"
-	case missing != 0:
-		return mech.TooWeak, "the policy asks for " + missing.String()
-	}
-	return 0, ""
 }
 
 // Mechanism is the name of the mechanism that was chosen.
@@ -120,13 +121,47 @@ func (x *ClientExchange) Mechanism() string { return x.row.Name }
 // nil if there is none.
 func (x *ClientExchange) Start() (mechanism string, initial []byte, err error) {
 	initial, err = x.client.Start()
+	x.spoken = x.spoken || err == nil && initial != nil
 	return x.row.Name, initial, err
 }
 
 // Next implements go-sasl's Client. It never returns nil without an error.
-func (x *ClientExchange) Next(challenge []byte) ([]byte, error) { return x.client.Next(challenge) }
+func (x *ClientExchange) Next(challenge []byte) ([]byte, error) {
+	response, err := x.client.Next(challenge)
+	x.spoken = x.spoken || err == nil
+	return response, err
+}
 
 // Finish must be called when the protocol reported success. An error means that
 // the login must not be trusted: the server did not prove that it knows the
-// password, although the mechanism lets it.
-func (x *ClientExchange) Finish() error { return x.client.Finish() }
+// password, although the mechanism lets it or the policy asks for it, or what
+// ClientConfig.ChannelBinding asks for did not come about.
+func (x *ClientExchange) Finish() error {
+	x.assurance = Assurance{}
+	if err := x.client.Finish(); err != nil {
+		return err
+	}
+	shown := x.client.Assurance()
+	if err := x.check(shown); err != nil {
+		return err
+	}
+	x.assurance = shown
+	return nil
+}
+
+// check holds what the exchange has shown against what was asked of it. That the
+// mechanism promised it, which the choice looked at, does not count here.
+func (x *ClientExchange) check(shown Assurance) error {
+	switch {
+	case !x.spoken:
+		return &Error{Class: mech.ServerNotVerified, Code: "too-early", Err: errors.New("saslkit: the server reported success before anything was sent")}
+	case (x.required|x.row.Provides)&mech.MutualAuth != 0 && !shown.ServerProven:
+		return &Error{Class: mech.ServerNotVerified, Code: "bad-server", Err: fmt.Errorf("saslkit: %s ended without a proof of the server", x.row.Name)}
+	case x.mustBind && !slices.Contains(x.cfg.BindingTypes, shown.Binding):
+		return &Error{Class: mech.TooWeak, Code: "not-bound", Err: fmt.Errorf("saslkit: %s ended with the channel binding %q", x.row.Name, cmp.Or(shown.Binding, "none"))}
+	}
+	return nil
+}
+
+// Assurance says what the exchange has shown: nothing before Finish returned nil.
+func (x *ClientExchange) Assurance() Assurance { return x.assurance }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"net"
 	"strings"
 	"testing"
@@ -74,7 +75,7 @@ func converse(l *login, p mailProtocol, w *wire) (string, error) {
 	if err := p.ask(); err != nil {
 		return "", err
 	}
-	client, err := l.choose(p, w)
+	client, err := l.choose(context.Background(), p, w)
 	if err != nil {
 		return "", err
 	}

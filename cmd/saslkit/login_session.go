@@ -90,7 +90,7 @@ func (l *login) run(ctx context.Context) (mechanism, text string, err error) {
 	}
 	defer w.conn.Close()
 	defer context.AfterFunc(ctx, func() { w.conn.Close() })()
-	client, err := l.choose(p, w)
+	client, err := l.choose(ctx, p, w)
 	if err != nil {
 		p.quit()
 		return "", "", err
@@ -102,8 +102,9 @@ func (l *login) run(ctx context.Context) (mechanism, text string, err error) {
 	return client.Mechanism(), text, err
 }
 
-// choose picks the mechanism among those offered.
-func (l *login) choose(p mailProtocol, w *wire) (*saslkit.ClientExchange, error) {
+// choose picks the mechanism among those offered. Under TLS it is one that binds
+// to the channel, if the server has one.
+func (l *login) choose(ctx context.Context, p mailProtocol, w *wire) (*saslkit.ClientExchange, error) {
 	ch := saslkit.Channel{}
 	if conn, ok := w.conn.(*tls.Conn); ok {
 		ch = saslkit.ClientTLS(conn.ConnectionState())
@@ -117,6 +118,7 @@ func (l *login) choose(p mailProtocol, w *wire) (*saslkit.ClientExchange, error)
 		Channel:     ch,
 		Service:     l.server.protocol,
 		Host:        l.server.host,
+		Context:     ctx,
 	})
 	if err == nil {
 		return client, nil

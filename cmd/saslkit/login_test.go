@@ -54,7 +54,7 @@ func TestLoginChoices(t *testing.T) {
 	checkAll(t, []commandCase{
 		{name: "strongest", stdin: in, args: login(url, l.user), out: "ok mech=DIGEST-MD5\n", err: []string{yes}},
 		{name: "name of the mechanism in lower case", stdin: in, args: login("--mech", "cram-md5", url, l.user), out: "ok mech=CRAM-MD5\n", err: []string{yes}},
-		{name: "password in the clear", stdin: in, args: login("--mech", "PLAIN", url, l.user), code: 3, out: "no reason=no-mechanism\n", err: []string{"PLAIN: only under TLS", "--starttls", "--insecure"}},
+		{name: "password in the clear", stdin: in, args: login("--mech", "PLAIN", url, l.user), code: 3, out: "no reason=no-mechanism\n", err: []string{"only under TLS: PLAIN", "--starttls", "--insecure"}},
 		{name: "unknown certificate", stdin: in, args: login("--starttls", url, l.user), code: 3, out: "no reason=no-connection\n", err: []string{"certificate", "--insecure"}},
 		{name: "not offered", stdin: in, args: login("--mech", "EXTERNAL", url, l.user), code: 3, out: "no reason=no-mechanism\n", err: []string{"not offered", "the server offers: DIGEST-MD5 CRAM-MD5 PLAIN LOGIN ANONYMOUS"}},
 		{name: "for somebody else", stdin: in, args: login("--mech", "PLAIN", "--insecure", "--authzid", "bob", url, l.user), code: 1, out: "no reason=refused mech=PLAIN\n", err: []string{"Not permitted to act"}},

@@ -154,7 +154,7 @@ func (x *ClientExchange) Finish() error {
 func (x *ClientExchange) check(shown Assurance) error {
 	switch {
 	case !x.spoken:
-		return &Error{Class: mech.ServerNotVerified, Code: "too-early", Err: errors.New("saslkit: the server reported success before anything was sent")}
+		return tooEarly()
 	case (x.required|x.row.Provides)&mech.MutualAuth != 0 && !shown.ServerProven:
 		return &Error{Class: mech.ServerNotVerified, Code: "bad-server", Err: fmt.Errorf("saslkit: %s ended without a proof of the server", x.row.Name)}
 	case x.mustBind && !slices.Contains(x.cfg.BindingTypes, shown.Binding):
@@ -165,3 +165,8 @@ func (x *ClientExchange) check(shown Assurance) error {
 
 // Assurance says what the exchange has shown: nothing before Finish returned nil.
 func (x *ClientExchange) Assurance() Assurance { return x.assurance }
+
+// tooEarly is the error for a success that nothing of ours can have led to.
+func tooEarly() *Error {
+	return &Error{Class: mech.ServerNotVerified, Code: "too-early", Err: errors.New("saslkit: the server reported success before anything was sent")}
+}

@@ -74,6 +74,9 @@ func (t *tracer) print(line string) {
 // being number 0. Of a mechanism that is not known here nothing may.
 func redactResponse(mechanism string, number int, response []byte) string {
 	text := string(response)
+	if isSCRAM(mechanism) {
+		return redactSCRAM(number, text)
+	}
 	switch mechanism {
 	case "EXTERNAL", "ANONYMOUS":
 		return quotedMessage(text)
@@ -97,6 +100,9 @@ func redactResponse(mechanism string, number int, response []byte) string {
 
 // redactChallenge is the same for a server's message.
 func redactChallenge(mechanism string, challenge []byte) string {
+	if isSCRAM(mechanism) {
+		return quotedMessage(scramProof.ReplaceAllString(string(challenge), "${1}"+hidden))
+	}
 	switch mechanism {
 	case "LOGIN", "CRAM-MD5", "PLAIN", "EXTERNAL", "ANONYMOUS":
 		return quotedMessage(string(challenge))
@@ -109,5 +115,23 @@ func redactChallenge(mechanism string, challenge []byte) string {
 // digestProof is the value of response= and rspauth= (RFC 2831 section 2.1.2
 // and 2.1.3).
 var digestProof = regexp.MustCompile(`((?:response|rspauth)\s*=\s*)("[^"]*"?|[^,\s]*)`)
+
+func isSCRAM(mechanism string) bool { return strings.HasPrefix(mechanism, "SCRAM-") }
+
+// redactSCRAM hides the client's proof, at the end of its second message: who has
+// it and the other messages can search for the password.
+func redactSCRAM(number int, message string) string {
+	if number == 0 || message == "" {
+		return quotedMessage(message)
+	}
+	if i := strings.LastIndex(message, ",p="); i >= 0 {
+		return quotedMessage(message[:i+len(",p=")] + hidden)
+	}
+	return hidden
+}
+
+// scramProof is the value of v= in the server's last message, and of p= should a
+// server repeat ours (RFC 5802 section 5.1).
+var scramProof = regexp.MustCompile(`((?:^|,)[pv]=)[^,]*`)
 
 func quotedMessage(text string) string { return `"` + shown(text) + `"` }

@@ -23,14 +23,28 @@ func TestRedact(t *testing.T) {
 		{"DIGEST-MD5", 0, `username="u",response=secret,qop=auth`, `"username="u",response=<hidden>,qop=auth"`},
 		{"DIGEST-MD5", 0, `response = "secret,secret",qop=auth`, `"response = <hidden>,qop=auth"`},
 		{"EXTERNAL", 0, "z\x1b", `"z\x1b"`},
+		{"SCRAM-SHA-256", 0, "n,a=z,n=u,r=abc", `"n,a=z,n=u,r=abc"`},
+		{"SCRAM-SHA-256-PLUS", 0, "p=tls-exporter,,n=u,r=abc", `"p=tls-exporter,,n=u,r=abc"`},
+		{"SCRAM-SHA-256-PLUS", 1, "c=biws,r=abcdef,p=secret=", `"c=biws,r=abcdef,p=<hidden>"`},
+		{"SCRAM-SHA-256", 1, "secret", "<hidden>"},
+		{"SCRAM-SHA-256", 2, "", `""`},
 		{"NOT-KNOWN-HERE", 0, "n,,n=u,r=secret", "<hidden>"},
 	} {
 		if got := redactResponse(test.mechanism, test.number, []byte(test.message)); got != test.want {
 			t.Errorf("%s %q: got %s, want %s", test.mechanism, test.message, got, test.want)
 		}
 	}
-	if got := redactChallenge("NOT-KNOWN-HERE", []byte("secret")); got != hidden {
-		t.Errorf("challenge of an unknown mechanism: %s", got)
+	for _, test := range []struct{ mechanism, challenge, want string }{
+		{"SCRAM-SHA-1", "r=abcdef,s=AAAA,i=4096", `"r=abcdef,s=AAAA,i=4096"`},
+		{"SCRAM-SHA-1", "v=secret=", `"v=<hidden>"`},
+		{"SCRAM-SHA-1", "v=secret,x=y,p=secret", `"v=<hidden>,x=y,p=<hidden>"`},
+		{"SCRAM-SHA-1-PLUS", "e=channel-bindings-dont-match", `"e=channel-bindings-dont-match"`},
+		{"SCRAM-SHA-1", "\x1b[2J", `"\x1b[2J"`},
+		{"NOT-KNOWN-HERE", "secret", "<hidden>"},
+	} {
+		if got := redactChallenge(test.mechanism, []byte(test.challenge)); got != test.want {
+			t.Errorf("%s challenge %q: got %s, want %s", test.mechanism, test.challenge, got, test.want)
+		}
 	}
 }
 

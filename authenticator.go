@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
+	"sync"
 
 	"github.com/saslkit/saslkit/mech"
 	"github.com/saslkit/saslkit/verifier"
@@ -42,6 +44,15 @@ type Authenticator struct {
 	// Names is how names are prepared; zero: SASLprep. Accounts were made with
 	// the same, by its method Prepare.
 	Names mech.NameProfile
+	// DecoyKey is a secret of 16 bytes or more from which SCRAM makes the salts of
+	// users whose keys are not stored and of names that nobody has. It should be the
+	// same on all servers of a site and after a restart, or these salts change and
+	// stored ones do not, which tells who exists. Nil: one is made up.
+	DecoyKey []byte
+	// DerivedIterations is the count that goes with these salts: 4,096 to 1,000,000;
+	// 0 means 4,096. A site most of whose users have stored keys sets it to the
+	// count of those, 10,000 if they are ours.
+	DerivedIterations int
 	// AnonymousUser is who used ANONYMOUS; "" means "anonymous".
 	AnonymousUser string
 
@@ -51,6 +62,16 @@ type Authenticator struct {
 	// Observer gets the same as data, for metrics; nil: none. It is called on
 	// the connection's goroutine.
 	Observer func(Event)
+
+	derivation     *mech.Derivation
+	derivationOnce sync.Once
+}
+
+// scram is what all connections share for SCRAM; nil, which makes it unavailable, if
+// it is configured wrongly.
+func (a *Authenticator) scram() *mech.Derivation {
+	a.derivationOnce.Do(func() { a.derivation, _ = mech.NewDerivation(a.DecoyKey, a.DerivedIterations) })
+	return a.derivation
 }
 
 // passwords is the slot that checks passwords.
@@ -70,9 +91,13 @@ func (a *Authenticator) secrets() verifier.SecretSource {
 	return s
 }
 
-// named reports whether the site has a mech_list and whether m is on it.
+// named reports whether the site has a mech_list and whether m is on it. SCRAM-SHA-1
+// names SCRAM-SHA-1-PLUS as well, as with Cyrus: the same secrets, and safer.
 func (a *Authenticator) named(m *mech.Mechanism) (list, named bool) {
-	return len(a.Mechanisms) > 0, contains(a.Mechanisms, m.Name)
+	if len(a.Mechanisms) == 0 {
+		return false, false
+	}
+	return true, contains(a.Mechanisms, m.Name) || m.Binds && contains(a.Mechanisms, m.WithoutBinding())
 }
 
 // offerable returns the rows to decide about, in the order to advertise.
@@ -81,8 +106,12 @@ func (a *Authenticator) offerable() []*mech.Mechanism {
 		return mech.All()
 	}
 	rows := make([]*mech.Mechanism, 0, len(a.Mechanisms))
-	for i, name := range a.Mechanisms {
-		if m := mech.ByName(name); m != nil && !contains(a.Mechanisms[:i], name) {
+	for _, name := range a.Mechanisms {
+		m := mech.ByName(name)
+		if m != nil && m.Plus != nil && !slices.Contains(rows, m.Plus) {
+			rows = append(rows, m.Plus)
+		}
+		if m != nil && !slices.Contains(rows, m) {
 			rows = append(rows, m)
 		}
 	}
@@ -116,6 +145,9 @@ func (a *Authenticator) Advertised(ch Channel) []string {
 // logged as a warning.
 func (a *Authenticator) Validate() error {
 	var faults []error
+	if _, err := mech.NewDerivation(a.DecoyKey, a.DerivedIterations); err != nil {
+		faults = append(faults, fmt.Errorf("saslkit: DecoyKey or DerivedIterations: %w", err))
+	}
 	if a.passwords() == nil && a.Tokens == nil && a.GSS == nil && len(a.Mechanisms) == 0 {
 		return errors.New("saslkit: no verifier is configured")
 	}
@@ -142,7 +174,7 @@ func (a *Authenticator) Validate() error {
 
 // validate looks at one row on the best channel there could be.
 func (a *Authenticator) validate(m *mech.Mechanism) (fault error, ok bool) {
-	best := Channel{Secure: true, External: "somebody", Binding: func(string) ([]byte, bool) { return nil, true }}
+	best := Channel{Secure: true, External: "somebody", bindable: someBinding}
 	decisive := a.decide(m, &best)
 	ok = decisive == factOffered || a.decide(m, &Channel{External: "somebody"}) == factOffered
 	_, named := a.named(m)
@@ -152,7 +184,7 @@ func (a *Authenticator) validate(m *mech.Mechanism) (fault error, ok bool) {
 	case named && !ok:
 		return fmt.Errorf("saslkit: mech_list names %s, but %s", m.Name, a.explain(m, &best, decisive)), false
 	case ok && a.Logger != nil && m.Secrets != nil:
-		if c, _ := a.coverage(m); !c.All.Any(m.Secrets) {
+		if c, _ := a.coverage(m); !c.ServesAll(m.Secrets) {
 			a.Logger.Warn("saslkit: " + m.Name + " " + partly(m, c))
 		}
 	}

@@ -21,11 +21,19 @@ import (
 
 const testRealm = "example.com"
 
+// The SCRAM mechanisms that are on by themselves.
+const (
+	scrams = "SCRAM-SHA-512 SCRAM-SHA-384 SCRAM-SHA-256 SCRAM-SHA-224 SCRAM-SHA-1"
+	plus   = "SCRAM-SHA-512-PLUS SCRAM-SHA-384-PLUS SCRAM-SHA-256-PLUS SCRAM-SHA-224-PLUS SCRAM-SHA-1-PLUS"
+)
+
 var (
 	anything = mech.Policy{Clear: mech.AnyMechanism, TLS: mech.AnyMechanism}
 	clear    = saslkit.Channel{}
 	tls      = saslkit.Channel{Secure: true}
 	proven   = saslkit.Channel{Secure: true, External: "al"}
+	bindable = saslkit.Channel{Secure: true, Binding: func(string) ([]byte, bool) { return []byte("binding data"), true }}
+	empty    = saslkit.Channel{Secure: true, Binding: func(string) ([]byte, bool) { return nil, false }}
 	everyone = []string{"EXTERNAL", "DIGEST-MD5", "CRAM-MD5", "PLAIN", "LOGIN", "ANONYMOUS"}
 )
 
@@ -51,6 +59,12 @@ func store(people ...person) *verifiertest.Memory {
 				others = append(others, verifier.Secret{Kind: k, Value: []byte(password(p.name))})
 			case verifier.KindCRAMMD5:
 				others = append(others, verifier.Secret{Kind: k, Value: mech.CRAMMD5Secret(password(p.name))})
+			case verifier.KindSCRAMSHA256:
+				keys, err := mech.SCRAMSecret(k, password(p.name), []byte("sixteen bytes of"), 4096)
+				if err != nil {
+					panic(err)
+				}
+				others = append(others, verifier.Secret{Kind: k, Value: keys})
 			case verifier.KindDIGESTMD5:
 				others = append(others, verifier.Secret{Kind: k, Value: mech.DIGESTMD5Secret(p.name, testRealm, password(p.name))})
 			}
@@ -72,38 +86,51 @@ func kinds(k ...verifier.Kind) []verifier.Kind { return k }
 func TestAdvertised(t *testing.T) {
 	cram := person{"cram", kinds(verifier.KindCRAMMD5)}
 	otp := person{"otp", nil} // has nothing that serves
+	keys := person{"keys", kinds(verifier.KindSCRAMSHA256)}
 	for _, c := range []struct {
 		name     string
-		auth     saslkit.Authenticator
+		auth     *saslkit.Authenticator
 		channel  saslkit.Channel
 		want     string
 		validate string // part of the error; "" for none
 	}{
-		{"zero policy, clear text", saslkit.Authenticator{Verifier: store(full("al"))}, clear, "", ""},
-		{"zero policy, TLS", saslkit.Authenticator{Verifier: store(full("al"))}, tls, "PLAIN LOGIN", ""},
-		{"zero policy with every mechanism named, clear text", saslkit.Authenticator{Verifier: store(full("al")), Mechanisms: everyone[:5]}, clear, "DIGEST-MD5 CRAM-MD5", ""},
-		{"zero policy never offers ANONYMOUS", saslkit.Authenticator{Verifier: store(full("al")), Mechanisms: everyone}, tls, "DIGEST-MD5 CRAM-MD5 PLAIN LOGIN", "names ANONYMOUS, but the policy under TLS asks for noanonymous"},
-		{"EXTERNAL with a certificate", saslkit.Authenticator{Verifier: store(full("al"))}, proven, "EXTERNAL PLAIN LOGIN", ""},
-		{"EXTERNAL needs no store", saslkit.Authenticator{Mechanisms: []string{"EXTERNAL"}}, proven, "EXTERNAL", ""},
-		{"mech_list orders", saslkit.Authenticator{Verifier: store(full("al")), Mechanisms: []string{"login", "PLAIN", "Login", "cram-md5"}}, tls, "LOGIN PLAIN CRAM-MD5", ""},
-		{"anything goes", saslkit.Authenticator{Verifier: store(full("al")), Policy: anything, Mechanisms: everyone}, clear, "DIGEST-MD5 CRAM-MD5 PLAIN LOGIN ANONYMOUS", ""},
-		{"anything goes, but nobody named the weak ones", saslkit.Authenticator{Verifier: store(full("al")), Policy: anything}, clear, "PLAIN LOGIN", ""},
-		{"noplaintext everywhere", saslkit.Authenticator{Verifier: store(full("al")), Mechanisms: []string{"CRAM-MD5", "PLAIN"}, Policy: mech.Policy{TLS: mech.NoPlaintext}}, tls, "CRAM-MD5", "names PLAIN, but the policy under TLS asks for noplaintext"},
-		{"mutual_auth", saslkit.Authenticator{Verifier: store(full("al")), Mechanisms: []string{"CRAM-MD5", "DIGEST-MD5"}, Policy: mech.Policy{Clear: mech.MutualAuth}}, clear, "DIGEST-MD5", ""},
+		{"zero policy, clear text", &saslkit.Authenticator{Verifier: store(full("al"))}, clear, scrams, ""},
+		{"zero policy, TLS", &saslkit.Authenticator{Verifier: store(full("al"))}, tls, scrams + " PLAIN LOGIN", ""},
+		{"zero policy with every mechanism named, clear text", &saslkit.Authenticator{Verifier: store(full("al")), Mechanisms: everyone[:5]}, clear, "DIGEST-MD5 CRAM-MD5", ""},
+		{"zero policy never offers ANONYMOUS", &saslkit.Authenticator{Verifier: store(full("al")), Mechanisms: everyone}, tls, "DIGEST-MD5 CRAM-MD5 PLAIN LOGIN", "names ANONYMOUS, but the policy under TLS asks for noanonymous"},
+		{"EXTERNAL with a certificate", &saslkit.Authenticator{Verifier: store(full("al"))}, proven, "EXTERNAL " + scrams + " PLAIN LOGIN", ""},
+		{"EXTERNAL needs no store", &saslkit.Authenticator{Mechanisms: []string{"EXTERNAL"}}, proven, "EXTERNAL", ""},
+		{"mech_list orders", &saslkit.Authenticator{Verifier: store(full("al")), Mechanisms: []string{"login", "PLAIN", "Login", "cram-md5"}}, tls, "LOGIN PLAIN CRAM-MD5", ""},
+		{"anything goes", &saslkit.Authenticator{Verifier: store(full("al")), Policy: anything, Mechanisms: everyone}, clear, "DIGEST-MD5 CRAM-MD5 PLAIN LOGIN ANONYMOUS", ""},
+		{"anything goes, but nobody named the weak ones", &saslkit.Authenticator{Verifier: store(full("al")), Policy: anything}, clear, scrams + " PLAIN LOGIN", ""},
+		{"noplaintext everywhere", &saslkit.Authenticator{Verifier: store(full("al")), Mechanisms: []string{"CRAM-MD5", "PLAIN"}, Policy: mech.Policy{TLS: mech.NoPlaintext}}, tls, "CRAM-MD5", "names PLAIN, but the policy under TLS asks for noplaintext"},
+		{"mutual_auth", &saslkit.Authenticator{Verifier: store(full("al")), Mechanisms: []string{"CRAM-MD5", "DIGEST-MD5"}, Policy: mech.Policy{Clear: mech.MutualAuth}}, clear, "DIGEST-MD5", ""},
 
-		{"passwords can only be checked", saslkit.Authenticator{Verifier: checker(full("al"))}, tls, "PLAIN LOGIN", ""},
-		{"the classic mistake", saslkit.Authenticator{Verifier: checker(full("al")), Mechanisms: []string{"PLAIN", "DIGEST-MD5"}}, tls, "PLAIN", "names DIGEST-MD5, but struct { verifier.Verifier } can only check passwords and no store holds secrets"},
-		{"two slots, as with pwcheck_method and auxprop", saslkit.Authenticator{Verifier: checker(full("al")), Secrets: store(full("al")), Mechanisms: everyone[:5]}, tls, "DIGEST-MD5 CRAM-MD5 PLAIN LOGIN", ""},
-		{"secrets alone check passwords too", saslkit.Authenticator{Secrets: store(full("al"))}, tls, "PLAIN LOGIN", ""},
-		{"one user of two can, and it was named", saslkit.Authenticator{Verifier: store(cram, otp), Mechanisms: []string{"CRAM-MD5"}}, tls, "CRAM-MD5", ""},
-		{"nobody can, and it was named", saslkit.Authenticator{Verifier: store(cram, otp), Mechanisms: []string{"CRAM-MD5", "DIGEST-MD5"}}, tls, "CRAM-MD5", "names DIGEST-MD5, but no user has a secret that serves it; the store holds: CRAM-MD5 states"},
-		{"one user without a password leaves PLAIN to the others", saslkit.Authenticator{Verifier: store(full("al"), otp)}, tls, "PLAIN LOGIN", ""},
-		{"an empty store serves nobody", saslkit.Authenticator{Verifier: store()}, tls, "", "no mechanism can be offered"},
-		{"an empty store, named", saslkit.Authenticator{Verifier: store(), Mechanisms: []string{"PLAIN"}}, tls, "", "names PLAIN, but the store has no users"},
-		{"chain of a check and secrets", saslkit.Authenticator{Verifier: verifier.Chain(checker(full("al")), store(cram)), Mechanisms: everyone[:5]}, tls, "CRAM-MD5 PLAIN LOGIN", "names DIGEST-MD5"},
-		{"chain that only checks", saslkit.Authenticator{Verifier: verifier.Chain(checker(full("al")), checker(full("bo"))), Mechanisms: []string{"PLAIN", "CRAM-MD5"}}, tls, "PLAIN", "names CRAM-MD5, but no user has a secret that serves it; the store holds: password check"},
-		{"nothing configured", saslkit.Authenticator{}, tls, "", "no verifier is configured"},
-		{"a mechanism that does not exist", saslkit.Authenticator{Verifier: store(full("al")), Mechanisms: []string{"PLAIN", "KERBEROS_V4"}}, tls, "PLAIN", `names "KERBEROS_V4", which does not exist here`},
+		{"passwords can only be checked", &saslkit.Authenticator{Verifier: checker(full("al"))}, tls, "PLAIN LOGIN", ""},
+		{"the classic mistake", &saslkit.Authenticator{Verifier: checker(full("al")), Mechanisms: []string{"PLAIN", "DIGEST-MD5"}}, tls, "PLAIN", "names DIGEST-MD5, but struct { verifier.Verifier } can only check passwords and no store holds secrets"},
+		{"two slots, as with pwcheck_method and auxprop", &saslkit.Authenticator{Verifier: checker(full("al")), Secrets: store(full("al")), Mechanisms: everyone[:5]}, tls, "DIGEST-MD5 CRAM-MD5 PLAIN LOGIN", ""},
+		{"secrets alone check passwords too", &saslkit.Authenticator{Secrets: store(full("al"))}, tls, scrams + " PLAIN LOGIN", ""},
+		{"one user of two can, and it was named", &saslkit.Authenticator{Verifier: store(cram, otp), Mechanisms: []string{"CRAM-MD5"}}, tls, "CRAM-MD5", ""},
+		{"nobody can, and it was named", &saslkit.Authenticator{Verifier: store(cram, otp), Mechanisms: []string{"CRAM-MD5", "DIGEST-MD5"}}, tls, "CRAM-MD5", "names DIGEST-MD5, but no user has a secret that serves it; the store holds: CRAM-MD5 states"},
+		{"one user without a password leaves PLAIN to the others", &saslkit.Authenticator{Verifier: store(full("al"), otp)}, tls, "PLAIN LOGIN", ""},
+		{"an empty store serves nobody", &saslkit.Authenticator{Verifier: store()}, tls, "", "no mechanism can be offered"},
+		{"an empty store, named", &saslkit.Authenticator{Verifier: store(), Mechanisms: []string{"PLAIN"}}, tls, "", "names PLAIN, but the store has no users"},
+		{"chain of a check and secrets", &saslkit.Authenticator{Verifier: verifier.Chain(checker(full("al")), store(cram)), Mechanisms: everyone[:5]}, tls, "CRAM-MD5 PLAIN LOGIN", "names DIGEST-MD5"},
+		{"chain that only checks", &saslkit.Authenticator{Verifier: verifier.Chain(checker(full("al")), checker(full("bo"))), Mechanisms: []string{"PLAIN", "CRAM-MD5"}}, tls, "PLAIN", "names CRAM-MD5, but no user has a secret that serves it; the store holds: password check"},
+		{"a channel that can be bound", &saslkit.Authenticator{Verifier: store(full("al"))}, bindable, plus + " " + scrams + " PLAIN LOGIN", ""},
+		{"a channel that has a way to bind and nothing to bind to", &saslkit.Authenticator{Verifier: store(full("al")), Mechanisms: []string{"SCRAM-SHA-1"}}, empty, "SCRAM-SHA-1", ""},
+		{"a name stands for -PLUS too, which goes before", &saslkit.Authenticator{Verifier: store(full("al")), Mechanisms: []string{"PLAIN", "scram-sha-1", "SCRAM-SHA-1-PLUS"}}, bindable, "PLAIN SCRAM-SHA-1-PLUS SCRAM-SHA-1", ""},
+		{"-PLUS alone", &saslkit.Authenticator{Verifier: store(full("al")), Mechanisms: []string{"SCRAM-SHA-1-PLUS"}}, bindable, "SCRAM-SHA-1-PLUS", ""},
+		{"-PLUS alone, and nothing to bind to", &saslkit.Authenticator{Verifier: store(full("al")), Mechanisms: []string{"SCRAM-SHA-1-PLUS"}}, tls, "", ""},
+		{"SHA-3 is offered by name", &saslkit.Authenticator{Verifier: store(full("al")), Mechanisms: []string{"SCRAM-SHA3-512"}}, bindable, "SCRAM-SHA3-512-PLUS SCRAM-SHA3-512", ""},
+		{"stored keys serve their own hash", &saslkit.Authenticator{Verifier: store(keys)}, tls, "SCRAM-SHA-256", ""},
+		{"some have keys, some a password", &saslkit.Authenticator{Verifier: store(keys, full("al"))}, tls, "SCRAM-SHA-256 PLAIN LOGIN", ""},
+		{"keys of another hash", &saslkit.Authenticator{Verifier: store(keys), Mechanisms: []string{"SCRAM-SHA-1"}}, tls, "", "names SCRAM-SHA-1, but no user has a secret that serves it; the store holds: SCRAM-SHA-256 keys"},
+		{"noactive leaves SCRAM", &saslkit.Authenticator{Verifier: store(full("al")), Mechanisms: []string{"SCRAM-SHA-1", "DIGEST-MD5"}, Policy: mech.Policy{Clear: mech.NoActive}}, clear, "SCRAM-SHA-1", ""},
+		{"a short DecoyKey", &saslkit.Authenticator{Verifier: checker(full("al")), DecoyKey: []byte("short")}, tls, "PLAIN LOGIN", "DecoyKey or DerivedIterations: mech: SCRAM derivation: a decoy key of 5 bytes, want 16 or more"},
+		{"few iterations", &saslkit.Authenticator{Verifier: checker(full("al")), DerivedIterations: 4095}, tls, "PLAIN LOGIN", "4095 iterations, want 4096 to 1000000"},
+		{"nothing configured", &saslkit.Authenticator{}, tls, "", "no verifier is configured"},
+		{"a mechanism that does not exist", &saslkit.Authenticator{Verifier: store(full("al")), Mechanisms: []string{"PLAIN", "KERBEROS_V4"}}, tls, "PLAIN", `names "KERBEROS_V4", which does not exist here`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := strings.Join(c.auth.Advertised(c.channel), " ")
@@ -116,7 +143,7 @@ func TestAdvertised(t *testing.T) {
 			case c.validate != "" && (err == nil || !strings.Contains(err.Error(), c.validate)):
 				t.Errorf("Validate: %v, want %q", err, c.validate)
 			}
-			decisionsAgree(t, &c.auth, c.channel)
+			decisionsAgree(t, c.auth, c.channel)
 		})
 	}
 }

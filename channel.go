@@ -22,6 +22,28 @@ type Channel struct {
 	External string
 
 	Remote, Local netip.AddrPort
+
+	bindable bindable // what was found out about Binding
+}
+
+type bindable uint8
+
+const (
+	unknownBinding bindable = iota
+	noBinding
+	someBinding
+)
+
+// canBind asks the channel once whether it has binding data of any type: to export
+// keying material costs as much as all the rest of a decision.
+func (c *Channel) canBind() bool {
+	if c.bindable == unknownBinding {
+		c.bindable = noBinding
+		if mech.CanBind(c.Binding, nil) {
+			c.bindable = someBinding
+		}
+	}
+	return c.bindable == someBinding
 }
 
 // ServerTLS describes a server's channel under TLS. The leaf is the certificate

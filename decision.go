@@ -82,7 +82,7 @@ func (a *Authenticator) decide(m *mech.Mechanism, ch *Channel) fact {
 	switch {
 	case m.Need == mech.NeedExternal && ch.External == "":
 		return factNoExternal
-	case m.Binds && ch.Binding == nil:
+	case m.Binds && !ch.canBind():
 		return factNoBinding
 	}
 	return factOffered
@@ -99,7 +99,7 @@ func (a *Authenticator) serves(m *mech.Mechanism, named bool) fact {
 		return factNoStore
 	}
 	switch {
-	case m.Secrets == nil, c.All.Any(m.Secrets) && c.Users != 0:
+	case m.Secrets == nil, c.Users != 0 && c.ServesAll(m.Secrets):
 		return factOffered
 	case c.Users == 0:
 		return factNoUsers
@@ -167,10 +167,19 @@ func (a *Authenticator) explain(m *mech.Mechanism, ch *Channel, f fact) string {
 	switch {
 	case m.Secrets == nil:
 		return "it needs " + m.Need.String()
-	case c.All.Any(m.Secrets):
-		return "all users can use it"
+	case c.ServesAll(m.Secrets):
+		return "all users can use it" + a.revealing(m, c)
 	}
-	return "it " + partly(m, c)
+	return "it " + partly(m, c) + a.revealing(m, c)
+}
+
+// revealing warns of what a listener can tell: a user with SCRAM keys shows the
+// salt and the count that are stored, everybody else those of the Derivation.
+func (a *Authenticator) revealing(m *mech.Mechanism, c verifier.Coverage) string {
+	if m.Secrets[0].IsSCRAM() && c.Some.Has(m.Secrets[0]) && c.Some.Has(verifier.KindPassword) {
+		return "; the salt and count it shows tell who has stored keys"
+	}
+	return ""
 }
 
 // partly says how many users a mechanism serves that does not serve all.

@@ -158,7 +158,7 @@ func (x *Exchange) result() Result {
 	return Result{
 		User: id.Account.User, Realm: id.Account.Realm, Authzid: id.Authzid,
 		Mechanism: x.row.Name, Attributes: id.Account.Attributes,
-		Anonymous: x.row.Provides&mech.NoAnonymous == 0, Trace: id.Trace,
+		Anonymous: x.row.Provides&mech.NoAnonymous == 0, Trace: id.Trace, Binding: id.Binding,
 	}
 }
 
@@ -282,7 +282,7 @@ func (b *backend) LookupSecret(ctx context.Context, name, realmName string, kind
 func decoy(c verifier.Coverage, kinds []verifier.Kind) verifier.Secret {
 	commonest := kinds[0]
 	for _, k := range kinds {
-		if c.Counts[k] > c.Counts[commonest] || !c.Some.Has(commonest) && c.Some.Has(k) {
+		if c.Serving([]verifier.Kind{k}) > c.Serving([]verifier.Kind{commonest}) || !c.Some.Has(commonest) && c.Some.Has(k) {
 			commonest = k
 		}
 	}
@@ -308,6 +308,22 @@ func (b *backend) Authorize(ctx context.Context, a verifier.Account, authzid str
 
 // Realms implements mech.Backend.
 func (b *backend) Realms() []string { return b.peer.policy.Realms() }
+
+// Binding implements mech.Backend.
+func (b *backend) Binding(typ string) ([]byte, bool) {
+	if b.channel.Binding == nil {
+		return nil, false
+	}
+	return b.channel.Binding(typ)
+}
+
+// Offers implements mech.Backend.
+func (b *backend) Offers(m *mech.Mechanism) bool {
+	return m != nil && b.peer.auth.decide(m, &b.channel) == factOffered
+}
+
+// Named implements mech.Backend.
+func (b *backend) Named() (user, realm string) { return b.user, b.realm }
 
 // External implements mech.Backend.
 func (b *backend) External() string { return b.channel.External }

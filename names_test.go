@@ -45,8 +45,12 @@ func TestNameProfile(t *testing.T) {
 				Channel:     saslkit.Channel{Secure: true, Binding: binding},
 				Credentials: saslkit.Credentials{Username: c.typed, Password: "secret"},
 			}.Login(a)
-			if c.want && (err != nil || r.User != stored) || !c.want && err == nil {
-				t.Errorf("%s, %v: %+q for %+q: %+v, %v; want success %v", m.Name, c.profile, c.typed, stored, r, err, c.want)
+			want := c.want
+			if _, scram := verifier.SCRAMKind(m.Name); scram && c.typed == "al\u00adice" {
+				want = true // its clients send names prepared (RFC 5802 section 5.1)
+			}
+			if want && (err != nil || r.User != stored) || !want && err == nil {
+				t.Errorf("%s, %v: %+q for %+q: %+v, %v; want success %v", m.Name, c.profile, c.typed, stored, r, err, want)
 			}
 		}
 	}

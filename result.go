@@ -17,6 +17,7 @@ type Result struct {
 	Attributes map[string][]string // what the store tells about the user; not to be changed
 	Anonymous  bool
 	Trace      string // ANONYMOUS: what the client said of itself; not to be trusted
+	Binding    string // type of the channel binding that both sides agree on; "" for none
 }
 
 // Name is the user with his realm, "user@realm", as logs and mail headers want

@@ -19,6 +19,34 @@ const (
 	exporterBytes   = 32
 )
 
+// defaultBindings are the types to bind to, best first: the exporter's data are of
+// the session, tls-unique's too but only of TLS 1.2, the end point's of the server's
+// certificate.
+var defaultBindings = []string{BindingExporter, BindingUnique, BindingEndPoint}
+
+// CanBind reports whether a channel has binding data of one of the types; nil stands
+// for those that a TLS channel can have.
+func CanBind(binding func(typ string) ([]byte, bool), types []string) bool {
+	_, _, ok := firstBinding(binding, types)
+	return ok
+}
+
+// firstBinding returns the first of the types that the channel has data for.
+func firstBinding(binding func(typ string) ([]byte, bool), types []string) (typ string, data []byte, ok bool) {
+	if binding == nil {
+		return "", nil, false
+	}
+	if types == nil {
+		types = defaultBindings
+	}
+	for _, typ := range types {
+		if data, ok := binding(typ); ok && len(data) > 0 {
+			return typ, data, true
+		}
+	}
+	return "", nil, false
+}
+
 // TLSBinding returns the source of channel-binding data of a finished TLS
 // handshake. The leaf is the server's certificate, whichever side we are; nil if
 // unknown. The data belongs to the caller.

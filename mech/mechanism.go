@@ -18,6 +18,8 @@ type Mechanism struct {
 	Secrets []verifier.Kind
 	// Binds says that it binds to the TLS channel (-PLUS).
 	Binds bool
+	// Plus is the row of the same mechanism that binds; nil if there is none.
+	Plus *Mechanism
 	// OnlyIfNamed keeps it off unless the site's mech_list names it.
 	OnlyIfNamed bool
 	// ServerFirst says that the server speaks first, so that a client has no
@@ -41,6 +43,9 @@ func (m *Mechanism) NewClient(cfg *ClientConfig) Client {
 	return m.client(client{ClientConfig: cfg})
 }
 
+// WithoutBinding is the name of the same mechanism without channel binding.
+func (m *Mechanism) WithoutBinding() string { return strings.TrimSuffix(m.Name, plusSuffix) }
+
 // A Need is what a mechanism asks of the server.
 type Need uint8
 
@@ -59,9 +64,14 @@ var needNames = [...]string{"nothing", "a password check", "a stored secret", "a
 func (n Need) String() string { return needNames[n] }
 
 // table lists the mechanisms, strongest first, as Cyrus orders them: mutual
-// authentication before none, no plaintext before plaintext, and a proof by the
-// channel before everything.
-var table = []*Mechanism{EXTERNAL, DIGESTMD5, CRAMMD5, PLAIN, LOGIN, ANONYMOUS}
+// authentication before none, no plaintext before plaintext, a proof that covers
+// the channel before one that does not, and a proof by the channel before everything.
+var table = []*Mechanism{
+	EXTERNAL,
+	SCRAMSHA3512PLUS, SCRAMSHA512PLUS, SCRAMSHA384PLUS, SCRAMSHA256PLUS, SCRAMSHA224PLUS, SCRAMSHA1PLUS,
+	SCRAMSHA3512, SCRAMSHA512, SCRAMSHA384, SCRAMSHA256, SCRAMSHA224, SCRAMSHA1,
+	DIGESTMD5, CRAMMD5, PLAIN, LOGIN, ANONYMOUS,
+}
 
 // All returns the mechanisms, strongest first. The caller owns the slice.
 func All() []*Mechanism { return slices.Clone(table) }

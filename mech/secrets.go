@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/saslkit/saslkit/internal/saslprep"
@@ -19,9 +18,14 @@ const (
 	newSaltSize   = 16 // bytes
 )
 
-// SCRAMKinds returns the kinds of secret that the SCRAM mechanisms use, one for
-// each hash.
-func SCRAMKinds() []verifier.Kind { return slices.Sorted(maps.Keys(scramHashes)) }
+// SCRAMKinds returns the kinds of SCRAM keys to store for a user: those of the
+// mechanisms that are offered without being named.
+func SCRAMKinds() []verifier.Kind {
+	return slices.DeleteFunc(verifier.SCRAMKinds(), func(k verifier.Kind) bool {
+		m := ByName(k.SCRAMName())
+		return m == nil || m.OnlyIfNamed
+	})
+}
 
 // Errors of Secrets. That SASLprep refuses the password is an error that says
 // where and why.

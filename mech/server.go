@@ -39,6 +39,7 @@ type Identity struct {
 	Account verifier.Account
 	Authzid string // whom the client acts as, resolved: never empty
 	Trace   string // ANONYMOUS: what the client said of itself; not to be trusted
+	Binding string // type of the channel binding that both sides agree on; "" for none
 }
 
 // A Backend answers what the server of one exchange asks about names, secrets
@@ -59,6 +60,14 @@ type Backend interface {
 	Realms() []string
 	// External is the identity that the channel has proven; "" for none.
 	External() string
+	// Binding returns the channel-binding data of a type, and whether the channel
+	// has any.
+	Binding(typ string) ([]byte, bool)
+	// Offers reports whether a mechanism is advertised on this connection.
+	Offers(m *Mechanism) bool
+	// Named returns the user and the realm that LookupSecret was last asked for,
+	// cut by the site's rules, whether or not they exist.
+	Named() (user, realm string)
 }
 
 // A ServerConfig is what servers need to know beside. It is shared and must not
@@ -74,6 +83,8 @@ type ServerConfig struct {
 	Names     NameProfile // how names are prepared
 	// AnonymousUser is the user name of everybody who used ANONYMOUS.
 	AnonymousUser string
+	// SCRAM serves the SCRAM mechanisms; without it they are unavailable.
+	SCRAM *Derivation
 
 	nonce  nonceSource  // tests inject
 	digest *digestOffer // tests inject; nil: qop auth, charset utf-8

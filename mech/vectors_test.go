@@ -42,6 +42,15 @@ type vector struct {
 	CertDER []byte  `json:"cert_der_b64"`
 	CBHex   *string `json:"cb_hex"`
 
+	Password   string
+	Salt       []byte `json:"salt_b64"`
+	Iterations int
+	RFC5803    string
+	PostgreSQL string
+	Gsasl      string `json:"dovecot_gsasl"`
+	Kafka      string
+	Text       string
+
 	InHex         string `json:"in_utf8_hex"`
 	Stored, Query *struct {
 		Hex string `json:"utf8_hex"`
@@ -70,6 +79,7 @@ type vectorExpect struct {
 	Realm               *string
 	Trace               *string
 	PreparedPasswordHex string `json:"prepared_password_utf8_hex"`
+	ClientCode          string `json:"client_code"`
 }
 
 // fields keeps an object open, so that a vector can replace single fields of its
@@ -103,6 +113,8 @@ type vectorServer struct {
 		Realm    string
 		CRAM     string `json:"hmac_md5_contexts_hex"`
 		Digest   string `json:"h_user_realm_pass_hex"`
+		RFC5803  string
+		Dovecot  string
 	}
 	AllowAuthzid map[string][]string `json:"allow_authzid"`
 	External     string              `json:"external_id"`
@@ -114,6 +126,10 @@ type vectorServer struct {
 	QOP          string
 	Ciphers      []string
 	Nonce        string
+	ServerNonce  string `json:"server_nonce"`
+	PlusOffered  bool   `json:"plus_offered"`
+	CBType       string `json:"cb_type"`
+	CBData       []byte `json:"cb_data_b64"`
 }
 
 type vectorClient struct {
@@ -122,6 +138,12 @@ type vectorClient struct {
 	CNonce                                      string
 	URI                                         string `json:"digest_uri"`
 	QOP                                         string
+	ClientNonce                                 string  `json:"client_nonce"`
+	Flag                                        string  `json:"gs2_flag"`
+	CBType                                      *string `json:"cb_type"`
+	CBData                                      []byte  `json:"cb_data_b64"`
+	MinIterations                               int     `json:"min_iterations"`
+	MaxIterations                               int     `json:"max_iterations"`
 }
 
 func TestVectors(t *testing.T) {
@@ -186,6 +208,14 @@ func runVector(t *testing.T, v vector, all map[string]vector) {
 	case "saslprep":
 		runSASLprep(t, v)
 		return
+	case "stored":
+		runStored(t, v)
+		return
+	case "negative-stored":
+		if s, err := verifier.ParseSCRAM(v.Text); err == nil {
+			t.Errorf("read as %v", s.Kind)
+		}
+		return
 	case "exchange", "negative", "tolerated":
 	default:
 		t.Skipf("kind %s is not built", v.Kind)
@@ -207,6 +237,30 @@ func runVector(t *testing.T, v vector, all map[string]vector) {
 			t.Fatalf("base %q is not in the folder", v.Base)
 		}
 		runSingle(t, m, v)
+	}
+}
+
+// runStored makes keys from a password, and reads and writes them in every form.
+func runStored(t *testing.T, v vector) {
+	kind, ok := verifier.SCRAMKind(v.Mechanism)
+	made, err := SCRAMSecret(kind, v.Password, v.Salt, v.Iterations)
+	if !ok || err != nil || string(made) != v.RFC5803 {
+		t.Errorf("made %q, %v; want %q", made, err, v.RFC5803)
+	}
+	for _, f := range []struct {
+		form verifier.SCRAMForm
+		text string
+	}{{verifier.SCRAMRecord, v.RFC5803}, {verifier.SCRAMRecord, v.PostgreSQL}, {verifier.SCRAMDovecot, v.Gsasl}, {verifier.SCRAMKafka, v.Kafka}} {
+		s, err := verifier.ParseSCRAM(f.text)
+		if f.form == verifier.SCRAMKafka {
+			s, err = verifier.ParseKafkaSCRAM(kind, f.text)
+		}
+		if err != nil || s.Kind != kind || string(s.Value) != v.RFC5803 {
+			t.Errorf("%q: %v, %v", f.text, s.Kind, err)
+		}
+		if again, err := verifier.FormatSCRAM(s, f.form); err != nil || again != f.text {
+			t.Errorf("%q is written as %q, %v", f.text, again, err)
+		}
 	}
 }
 
@@ -258,10 +312,16 @@ type vectorBackend struct {
 	server   vectorServer
 	kind     verifier.Kind // the one kind that the store holds
 	calls    int
+	dovecot  bool   // SCRAM keys are held in Dovecot's form
 	password string // that VerifyPassword was asked about
 }
 
-func (b *vectorBackend) External() string { return b.server.External }
+func (b *vectorBackend) External() string            { return b.server.External }
+func (b *vectorBackend) Offers(m *Mechanism) bool    { return m != nil && b.server.PlusOffered }
+func (b *vectorBackend) Named() (user, realm string) { return "", "" }
+func (b *vectorBackend) Binding(typ string) ([]byte, bool) {
+	return b.server.CBData, typ == b.server.CBType && typ != ""
+}
 func (b *vectorBackend) Realms() []string { return b.server.Realms }
 
 func (b *vectorBackend) VerifyPassword(_ context.Context, name, password string) (verifier.Account, error) {
@@ -294,6 +354,16 @@ func (b *vectorBackend) LookupSecret(_ context.Context, name, realm string, kind
 		held.Value = unhex(b.t, u.CRAM)
 	case b.kind == verifier.KindDIGESTMD5:
 		held.Value = unhex(b.t, u.Digest)
+	case b.kind.IsSCRAM():
+		text := u.RFC5803
+		if b.dovecot {
+			text = u.Dovecot
+		}
+		s, err := verifier.ParseSCRAM(text)
+		if err != nil {
+			b.t.Error(err)
+		}
+		held.Value = s.Value
 	}
 	return held, nil
 }
@@ -308,6 +378,14 @@ func (b *vectorBackend) Authorize(_ context.Context, a verifier.Account, authzid
 // serverVariants are the ways in which a vector's server is set up: once with
 // each kind of secret that its users have, DIGEST-MD5 with and without host
 // names.
+func testDerivation(t testing.TB) *Derivation {
+	d, err := NewDerivation(nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
 func serverVariants(t *testing.T, m *Mechanism, v vector) []func() (Server, *vectorBackend) {
 	s := vectorServer{Service: "imap"}
 	v.Server.into(t, &s)
@@ -320,18 +398,22 @@ func serverVariants(t *testing.T, m *Mechanism, v vector) []func() (Server, *vec
 			kinds = append(kinds, verifier.KindDIGESTMD5)
 		}
 	}
+	if kind, ok := verifier.SCRAMKind(m.Name); ok {
+		kinds = []verifier.Kind{kind, kind}
+	}
 	hosts := [][]string{nil}
 	if m == DIGESTMD5 && len(s.Hosts) > 0 {
 		hosts = append(hosts, s.Hosts)
 	}
 	var variants []func() (Server, *vectorBackend)
-	for _, kind := range kinds {
+	for i, kind := range kinds {
 		for _, names := range hosts {
 			variants = append(variants, func() (Server, *vectorBackend) {
-				b := &vectorBackend{t: t, server: s, kind: kind}
+				b := &vectorBackend{t: t, server: s, kind: kind, dovecot: i > 0}
 				cfg := &ServerConfig{
 					Service: s.Service, HostNames: names,
-					nonce:  func() string { return s.Nonce + s.Challenge },
+					SCRAM:  testDerivation(t),
+					nonce:  func() string { return s.Nonce + s.Challenge + s.ServerNonce },
 					digest: &digestOffer{latin1: !s.UTF8, qops: listOf(s.QOP), ciphers: s.Ciphers},
 				}
 				return m.NewServer(cfg, b), b
@@ -345,9 +427,16 @@ func newVectorClient(t *testing.T, m *Mechanism, v vector) Client {
 	var c vectorClient
 	v.Client.into(t, &c)
 	cfg := &ClientConfig{
-		Credentials: Credentials{Username: c.Username + c.Authcid, Password: c.Password, Authzid: c.Authzid, Trace: c.Trace},
-		nonce:       func() string { return c.CNonce },
-		qop:         c.QOP,
+		Credentials:   Credentials{Username: c.Username + c.Authcid, Password: c.Password, Authzid: c.Authzid, Trace: c.Trace},
+		nonce:         func() string { return c.CNonce + c.ClientNonce },
+		MinIterations: c.MinIterations, MaxIterations: c.MaxIterations,
+		qop: c.QOP,
+	}
+	if c.CBType != nil {
+		cfg.Binding = func(typ string) ([]byte, bool) { return c.CBData, typ == *c.CBType }
+	}
+	if c.Flag == "y" { // the channel could bind, and no -PLUS was seen
+		cfg.Offered, cfg.Binding = []string{}, func(string) ([]byte, bool) { return []byte("x"), true }
 	}
 	if c.Realm != nil {
 		cfg.Realm = *c.Realm
@@ -455,7 +544,12 @@ func driveClient(t *testing.T, m *Mechanism, v vector) {
 		}
 		answer := first
 		if !kept {
-			if answer, err = c.Next(step.message()); err != nil {
+			answer, err = c.Next(step.message())
+			if err != nil && v.Expect.ClientCode != "" {
+				checkError(t, "client", err, v.Expect.ClientCode)
+				return
+			}
+			if err != nil {
 				t.Fatalf("client, step %d: %v", i, err)
 			}
 		}
@@ -464,6 +558,9 @@ func driveClient(t *testing.T, m *Mechanism, v vector) {
 			t.Fatalf("client, step %d: nil response", i)
 		}
 		sameMessage(t, m, "client's message", answer, v.Steps[i+1].B64)
+	}
+	if v.Expect.ClientCode != "" {
+		t.Errorf("the client is content, want %s", v.Expect.ClientCode)
 	}
 	if err := c.Finish(); v.Expect.OK && err != nil {
 		t.Errorf("Finish: %v", err)
@@ -550,6 +647,8 @@ func leads(t *testing.T, m *Mechanism, v vector) [][][]byte {
 		return [][][]byte{nil, {nil}}
 	case "after-challenge":
 		return [][][]byte{{nil}}
+	case "after-server-first":
+		return [][][]byte{{v.Steps[0].message()}}
 	}
 	t.Fatalf("state %q is not known for a server", v.State)
 	return nil
@@ -608,6 +707,13 @@ var codeClasses = map[string]Class{
 	"authz-denied":          NotPermitted,
 	"mechanism-unavailable": MechanismUnavailable,
 	"bad-server":            ServerNotVerified,
+
+	"invalid-encoding": Malformed, "invalid-username-encoding": Malformed, "extensions-not-supported": Malformed,
+	"channel-binding-not-supported": Malformed,
+	"iterations-too-high":           Limit, "iterations-too-low": TooWeak,
+	"invalid-proof": BadCredentials, "channel-bindings-dont-match": BadCredentials,
+	"server-does-support-channel-binding": BadCredentials,
+	"server-error":                        ServerRefused,
 }
 
 func checkError(t *testing.T, who string, err error, code string) {
@@ -617,6 +723,11 @@ func checkError(t *testing.T, who string, err error, code string) {
 		t.Fatalf("%s: error %v, want an *Error with code %s", who, err, code)
 	}
 	want, known := codeClasses[code]
+	if code == "nonce" { // not the server's nonce, or not the client's
+		if want, known = BadCredentials, true; who == "client" {
+			want = ServerNotVerified
+		}
+	}
 	if !known {
 		t.Fatalf("code %q is not known", code)
 	}

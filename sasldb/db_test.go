@@ -74,7 +74,7 @@ func TestOldSecrets(t *testing.T) {
 	want := verifier.Coverage{
 		Some:  verifier.KindsOf(verifier.KindCRAMMD5, verifier.KindDIGESTMD5),
 		Users: 2, Realms: []string{"r"},
-		Counts: map[verifier.Kind]int{verifier.KindCRAMMD5: 1, verifier.KindDIGESTMD5: 1},
+		Counts: map[verifier.Kinds]int{verifier.KindsOf(verifier.KindCRAMMD5, verifier.KindDIGESTMD5): 1, 0: 1},
 	}
 	if diff := cmp.Diff(want, db.Coverage()); diff != "" {
 		t.Errorf("coverage (-want +got):\n%s", diff)

@@ -122,7 +122,9 @@ func TestLookupOfKinds(t *testing.T) {
 	want := verifier.Coverage{
 		Some:  verifier.KindsOf(password, digest, scram, verifier.KindOTP),
 		Users: 7, Realms: []string{"r"},
-		Counts: map[verifier.Kind]int{password: 2, verifier.KindCheck: 2, digest: 1, scram: 1, verifier.KindOTP: 1},
+		Counts: map[verifier.Kinds]int{
+			verifier.KindsOf(password, digest): 1, verifier.KindsOf(password): 1, verifier.KindsOf(scram): 1, verifier.KindsOf(verifier.KindOTP): 1, 0: 3,
+		},
 	}
 	if diff := cmp.Diff(want, ix.coverage); diff != "" {
 		t.Errorf("coverage of those who are not disabled (-want +got):\n%s", diff)

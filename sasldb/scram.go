@@ -46,6 +46,7 @@ var scramMechanisms = []scramMechanism{
 	{verifier.KindSCRAMSHA512, "SCRAM-SHA-512", morePrefix + "SCRAM-SHA-512"},
 	{verifier.KindSCRAMSHA384, "SCRAM-SHA-384", morePrefix + "SCRAM-SHA-384"},
 	{verifier.KindSCRAMSHA224, "SCRAM-SHA-224", morePrefix + "SCRAM-SHA-224"},
+	{verifier.KindSCRAMSHA3512, "SCRAM-SHA3-512", morePrefix + "SCRAM-SHA3-512"},
 }
 
 // A scramValue is a property's value taken apart.

@@ -6,9 +6,9 @@ type Coverage struct {
 	Some Kinds // kinds that at least one enabled user has
 	All  Kinds // kinds that every enabled user has
 
-	Users  int          // enabled users; -1 if the store cannot count them
-	Counts map[Kind]int // users that have each kind; nil if the store cannot count
-	Realms []string     // realms that the users are in; nil if the store cannot tell or has none
+	Users  int           // enabled users; -1 if the store cannot count them
+	Counts map[Kinds]int // enabled users by what they have; nil if the store cannot count
+	Realms []string      // realms that the users are in; nil if the store cannot tell or has none
 }
 
 // Declared is the coverage of a store that cannot count: every user has these
@@ -20,16 +20,14 @@ func Declared(kinds ...Kind) Coverage {
 
 // Measured is the coverage of the users whose kinds are given, one set for each.
 func Measured(users []Kinds, realms []string) Coverage {
-	c := Coverage{Users: len(users), Counts: make(map[Kind]int), Realms: realms}
+	c := Coverage{Users: len(users), Counts: make(map[Kinds]int), Realms: realms}
 	if len(users) > 0 {
 		c.All = AllKinds
 	}
 	for _, kinds := range users {
 		c.Some |= kinds
 		c.All &= kinds
-		for k := range kinds.All() {
-			c.Counts[k]++
-		}
+		c.Counts[kinds]++
 	}
 	return c
 }
@@ -50,18 +48,25 @@ func SourceOf(v Verifier) (SecretSource, bool) {
 	return s, ok
 }
 
-// Serving counts the users that have one of the kinds, at best: a user with two
-// of them is counted once for the commoner kind only. It returns -1 if the
-// store cannot count.
+// Serving counts the users that have one of the kinds. It returns -1 if the store
+// cannot count.
 func (c Coverage) Serving(kinds []Kind) int {
 	if c.Users < 0 || c.Counts == nil {
 		return -1
 	}
-	most := 0
-	for _, k := range kinds {
-		most = max(most, c.Counts[k])
+	n := 0
+	for has, users := range c.Counts {
+		if has.Any(kinds) {
+			n += users
+		}
 	}
-	return most
+	return n
+}
+
+// ServesAll reports whether every enabled user has one of the kinds, as far as the
+// store can tell.
+func (c Coverage) ServesAll(kinds []Kind) bool {
+	return c.All.Any(kinds) || c.Users > 0 && c.Serving(kinds) == c.Users
 }
 
 // Union is the coverage of two stores asked in turn: some users of either have

@@ -81,24 +81,24 @@ func TestMeasured(t *testing.T) {
 		users []Kinds
 		want  Coverage
 	}{
-		{"nobody has nothing", nil, Coverage{Counts: map[Kind]int{}}},
+		{"nobody has nothing", nil, Coverage{Counts: map[Kinds]int{}}},
 		{
 			"one user",
 			[]Kinds{KindsOf(password)},
-			Coverage{Some: KindsOf(password), All: KindsOf(password), Users: 1, Counts: map[Kind]int{check: 1, password: 1}},
+			Coverage{Some: KindsOf(password), All: KindsOf(password), Users: 1, Counts: map[Kinds]int{KindsOf(password): 1}},
 		},
 		{
 			"some is the union and all the intersection",
 			[]Kinds{KindsOf(password, cram), KindsOf(cram, digest), KindsOf(cram)},
 			Coverage{
 				Some: KindsOf(password, cram, digest), All: KindsOf(cram), Users: 3,
-				Counts: map[Kind]int{check: 1, password: 1, cram: 3, digest: 1},
+				Counts: map[Kinds]int{KindsOf(password, cram): 1, KindsOf(cram, digest): 1, KindsOf(cram): 1},
 			},
 		},
 		{
 			"a user without secrets takes everything from all",
 			[]Kinds{KindsOf(password), 0},
-			Coverage{Some: KindsOf(password), Users: 2, Counts: map[Kind]int{check: 1, password: 1}},
+			Coverage{Some: KindsOf(password), Users: 2, Counts: map[Kinds]int{KindsOf(password): 1, 0: 1}},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -122,7 +122,8 @@ func TestServing(t *testing.T) {
 	}{
 		{"nothing asked", measured, nil, 0},
 		{"one kind", measured, []Kind{digest}, 1},
-		{"the commoner of two", measured, []Kind{digest, password}, 2},
+		{"either of two", measured, []Kind{digest, password}, 3},
+		{"one of two is enough", Measured([]Kinds{KindsOf(password, digest), KindsOf(cram)}, nil), []Kind{digest, password}, 1},
 		{"a kind that nobody has", measured, []Kind{cram}, 0},
 		{"a store that declares", Declared(password), []Kind{password}, -1},
 		{"a store without counts", Coverage{Users: 3}, []Kind{password}, -1},

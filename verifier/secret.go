@@ -1,12 +1,12 @@
 package verifier
 
 import (
-	"encoding/base64"
 	"fmt"
 	"iter"
 	"math/bits"
 	"strings"
 
+	"github.com/saslkit/saslkit/internal/scram"
 	"github.com/saslkit/saslkit/internal/secret"
 )
 
@@ -28,18 +28,20 @@ const (
 	// KindDIGESTMD5 is 16 bytes: MD5(user ":" realm ":" password), RFC 2831
 	// section 2.1.2.1.
 	KindDIGESTMD5
-	// KindSCRAMSHA1 and the four below are what SCRAM keeps of a password (RFC
+	// KindSCRAMSHA1 and the five below are what SCRAM keeps of a password (RFC
 	// 5802 section 3), one kind for each hash, in the text form of RFC 5803 as
 	// Cyrus stores it, without blanks:
 	//
 	//	SCRAM-SHA-256$iterations:salt$StoredKey:ServerKey
 	//
 	// The count is decimal; salt and keys are standard base64 with padding.
+	// ParseSCRAM reads the forms of other programs.
 	KindSCRAMSHA1
 	KindSCRAMSHA224
 	KindSCRAMSHA256
 	KindSCRAMSHA384
 	KindSCRAMSHA512
+	KindSCRAMSHA3512
 	// KindOTP is the state of a series of one-time passwords (RFC 2289), in
 	// Cyrus's text form, five fields separated by tabs: hash ("md5"), sequence
 	// number (4 digits), seed, the last password used (16 hex digits), and until
@@ -55,12 +57,13 @@ var kindNames = [...]string{
 	KindCRAMMD5:   "CRAM-MD5 states",
 	KindDIGESTMD5: "DIGEST-MD5 hash",
 
-	KindSCRAMSHA1:   "SCRAM-SHA-1 keys",
-	KindSCRAMSHA224: "SCRAM-SHA-224 keys",
-	KindSCRAMSHA256: "SCRAM-SHA-256 keys",
-	KindSCRAMSHA384: "SCRAM-SHA-384 keys",
-	KindSCRAMSHA512: "SCRAM-SHA-512 keys",
-	KindOTP:         "OTP series",
+	KindSCRAMSHA1:    "SCRAM-SHA-1 keys",
+	KindSCRAMSHA224:  "SCRAM-SHA-224 keys",
+	KindSCRAMSHA256:  "SCRAM-SHA-256 keys",
+	KindSCRAMSHA384:  "SCRAM-SHA-384 keys",
+	KindSCRAMSHA512:  "SCRAM-SHA-512 keys",
+	KindSCRAMSHA3512: "SCRAM-SHA3-512 keys",
+	KindOTP:          "OTP series",
 }
 
 // String returns the name used in messages.
@@ -70,9 +73,6 @@ func (k Kind) String() string {
 	}
 	return fmt.Sprintf("kind %d", uint8(k))
 }
-
-// IsSCRAM reports whether k is the keys of one of the SCRAM mechanisms.
-func (k Kind) IsSCRAM() bool { return KindSCRAMSHA1 <= k && k <= KindSCRAMSHA512 }
 
 // Kinds is a set of kinds.
 type Kinds uint32
@@ -151,17 +151,11 @@ var decoys = map[Kind][]byte{
 	KindCRAMMD5:   make([]byte, 32),
 	KindDIGESTMD5: make([]byte, 16),
 
-	KindSCRAMSHA1:   decoyKeys("SCRAM-SHA-1", 20),
-	KindSCRAMSHA224: decoyKeys("SCRAM-SHA-224", 28),
-	KindSCRAMSHA256: decoyKeys("SCRAM-SHA-256", 32),
-	KindSCRAMSHA384: decoyKeys("SCRAM-SHA-384", 48),
-	KindSCRAMSHA512: decoyKeys("SCRAM-SHA-512", 64),
-	KindOTP:         []byte("md5\t0499\tds7301\t0000000000000000\t00000000000000000000"),
-}
-
-// decoyKeys is a SCRAM record with as many iterations as new ones have.
-func decoyKeys(hash string, size int) []byte {
-	encoded := base64.StdEncoding.EncodeToString
-	salt, key := encoded(make([]byte, 16)), encoded(make([]byte, size))
-	return fmt.Appendf(nil, "%s$10000:%s$%s:%s", hash, salt, key, key)
+	KindSCRAMSHA1:    decoyKeys(scram.SHA1),
+	KindSCRAMSHA224:  decoyKeys(scram.SHA224),
+	KindSCRAMSHA256:  decoyKeys(scram.SHA256),
+	KindSCRAMSHA384:  decoyKeys(scram.SHA384),
+	KindSCRAMSHA512:  decoyKeys(scram.SHA512),
+	KindSCRAMSHA3512: decoyKeys(scram.SHA3x512),
+	KindOTP:          []byte("md5\t0499\tds7301\t0000000000000000\t00000000000000000000"),
 }

@@ -202,7 +202,7 @@ func (d *demo) table(ctx context.Context) (failed int, err error) {
 			return failed, untried(err)
 		}
 		for _, m := range mech.All() {
-			if m.Need == mech.NeedExternal && channel == inTheClear {
+			if (m.Need == mech.NeedExternal || m.Binds) && channel == inTheClear {
 				continue
 			}
 			word, detail := "ok", ""

@@ -26,8 +26,8 @@ func TestDemo(t *testing.T) {
 	for _, m := range mech.All() {
 		for _, channel := range []string{"clear", "tls"} {
 			row := rowOf(got.out, m.Name, channel)
-			if m.Need == mech.NeedExternal && channel == "clear" {
-				continue // nothing proves an identity there
+			if (m.Need == mech.NeedExternal || m.Binds) && channel == "clear" {
+				continue // nothing proves an identity there, and there is nothing to bind to
 			}
 			if !strings.Contains(row, " ok ") || m.Need == mech.NeedPassword && !strings.Contains(row, "wrong password refused: 535") {
 				t.Errorf("%s %s: row %q", m.Name, channel, row)

@@ -142,15 +142,17 @@ func (p *passwd) kinds(e verifier.Entry) ([]verifier.Kind, error) {
 	}
 	scram := p.scram
 	for _, s := range e.Secrets {
-		switch {
-		case s.Kind.IsSCRAM():
-			scram = true
-		case s.Kind != verifier.KindPassword:
+		if s.Kind != verifier.KindPassword {
 			kinds = append(kinds, s.Kind)
 		}
+		scram = scram || s.Kind.IsSCRAM()
 	}
 	if scram {
-		kinds = append(kinds, mech.SCRAMKinds()...)
+		for _, kind := range mech.SCRAMKinds() {
+			if !slices.Contains(kinds, kind) {
+				kinds = append(kinds, kind)
+			}
+		}
 	}
 	if len(kinds) == 0 {
 		return nil, usage("passwd: with --no-plain alone the user would have no secret at all: add --scram")

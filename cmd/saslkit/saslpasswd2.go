@@ -222,7 +222,7 @@ func (s *saslpasswd2) kinds(e verifier.Entry) (kinds []verifier.Kind) {
 	}
 	if s.conf.Bool("scram_secret_generate") {
 		for _, kind := range mech.SCRAMKinds() {
-			if len(list) == 0 || slices.ContainsFunc(list, func(name string) bool { k, ok := mech.SCRAMKind(name); return ok && k == kind }) {
+			if len(list) == 0 || slices.ContainsFunc(list, func(name string) bool { k, ok := verifier.SCRAMKind(name); return ok && k == kind }) {
 				kinds = append(kinds, kind)
 			}
 		}

@@ -42,6 +42,12 @@ func (c *Cursor) OK() bool { return c.reason == "" }
 // More reports whether there is something left to read.
 func (c *Cursor) More() bool { return c.reason == "" && c.at < len(c.s) }
 
+// Offset is the position, in bytes from the start of the message.
+func (c *Cursor) Offset() int { return c.at }
+
+// Since returns what was read from an offset on.
+func (c *Cursor) Since(offset int) string { return c.s[offset:c.at] }
+
 // Peek returns the next byte, or 0 at the end or after a failure.
 func (c *Cursor) Peek() byte {
 	if !c.More() {

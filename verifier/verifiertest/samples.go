@@ -19,11 +19,12 @@ var scramHashes = map[verifier.Kind]struct {
 	name string
 	size int
 }{
-	verifier.KindSCRAMSHA1:   {"SCRAM-SHA-1", 20},
-	verifier.KindSCRAMSHA224: {"SCRAM-SHA-224", 28},
-	verifier.KindSCRAMSHA256: {"SCRAM-SHA-256", 32},
-	verifier.KindSCRAMSHA384: {"SCRAM-SHA-384", 48},
-	verifier.KindSCRAMSHA512: {"SCRAM-SHA-512", 64},
+	verifier.KindSCRAMSHA1:    {"SCRAM-SHA-1", 20},
+	verifier.KindSCRAMSHA224:  {"SCRAM-SHA-224", 28},
+	verifier.KindSCRAMSHA256:  {"SCRAM-SHA-256", 32},
+	verifier.KindSCRAMSHA384:  {"SCRAM-SHA-384", 48},
+	verifier.KindSCRAMSHA512:  {"SCRAM-SHA-512", 64},
+	verifier.KindSCRAMSHA3512: {"SCRAM-SHA3-512", 64},
 }
 
 var otpForm = regexp.MustCompile("^(?:md4|md5|sha1)\t[0-9]{4}\t[0-9a-z]{1,16}\t[0-9a-f]{16}\t[0-9]{20}$")

@@ -194,7 +194,7 @@ func (c *check) coverage(s verifier.SecretSource) {
 		return
 	}
 	for k := range verifier.AllKinds.All() {
-		n := coverage.Counts[k]
+		n := coverage.Serving([]verifier.Kind{k})
 		if coverage.Some.Has(k) != (n > 0) || coverage.All.Has(k) != (n > 0 && n == coverage.Users) {
 			c.broken(ruleCoverage, nobody, "%d of %d users have %v; some have %v, all have %v", n, coverage.Users, k, coverage.Some, coverage.All)
 		}

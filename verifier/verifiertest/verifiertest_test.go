@@ -484,7 +484,7 @@ var faults = []fault{
 	coverFault("some has too little", ruleSome, func(c *verifier.Coverage) { *c = verifier.Declared(verifier.KindPassword) }),
 	coverFault("no password checks", ruleSome, func(c *verifier.Coverage) { *c = verifier.Declared(verifier.KindCRAMMD5) }),
 	coverFault("counts disagree", ruleCoverage, func(c *verifier.Coverage) {
-		c.Counts = map[verifier.Kind]int{verifier.KindPassword: 1}
+		c.Counts = map[verifier.Kinds]int{verifier.KindsOf(verifier.KindPassword): 1}
 	}),
 	coverFault("counts too few users", ruleCounted, func(c *verifier.Coverage) { c.Users, c.Counts = 1, nil }),
 	coverFault("forgets a realm", ruleCounted, func(c *verifier.Coverage) { c.Realms = []string{"example.org"} }),

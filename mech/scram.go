@@ -1,0 +1,376 @@
+package mech
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/saslkit/saslkit/internal/saslprep"
+	"github.com/saslkit/saslkit/internal/scram"
+	"github.com/saslkit/saslkit/internal/secret"
+	"github.com/saslkit/saslkit/verifier"
+)
+
+// SCRAM, RFC 5802 and RFC 7677. Client and server exchange nonces, the server tells
+// salt and iteration count, the client proves with the salted password that it knows
+// the password, and the server proves that it has the keys. The server needs the
+// keys (KindSCRAMSHA256 and so on) or the password, and the keys do not suffice to
+// log in.
+//
+// A listener can search for the password offline, at the cost of the iterations. In
+// the -PLUS form both proofs cover the TLS channel (RFC 5929, RFC 9266), so that
+// nobody sits in between; without it the client says whether it could have bound,
+// and a server that had offered it notices that somebody took the offer away.
+//
+// SHA-1 and SHA-256 are standards, the other hashes drafts or Cyrus's; all are the
+// same otherwise.
+
+// The SCRAM mechanisms.
+var (
+	SCRAMSHA1, SCRAMSHA1PLUS     = scramRows(scram.SHA1, verifier.KindSCRAMSHA1)
+	SCRAMSHA224, SCRAMSHA224PLUS = scramRows(scram.SHA224, verifier.KindSCRAMSHA224)
+	SCRAMSHA256, SCRAMSHA256PLUS = scramRows(scram.SHA256, verifier.KindSCRAMSHA256)
+	SCRAMSHA384, SCRAMSHA384PLUS = scramRows(scram.SHA384, verifier.KindSCRAMSHA384)
+	SCRAMSHA512, SCRAMSHA512PLUS = scramRows(scram.SHA512, verifier.KindSCRAMSHA512)
+	// With SHA-3 it is a draft that few clients know, and offered only by name.
+	SCRAMSHA3512, SCRAMSHA3512PLUS = onlyIfNamed(scramRows(scram.SHA3x512, verifier.KindSCRAMSHA3512))
+)
+
+// plusSuffix ends the names of mechanisms that bind to the channel.
+const plusSuffix = "-PLUS"
+
+// maxSCRAMMessage bounds a message before it is parsed, in bytes: two names of which
+// each byte is escaped, in base64 again with the channel binding, two nonces, and
+// room for extensions.
+const maxSCRAMMessage = 2*3*maxNameLimit*4/3 + 2*maxSCRAMNonce + 1024
+
+func scramRows(h scram.Hash, kind verifier.Kind) (plain, plus *Mechanism) {
+	row := Mechanism{
+		Name:        h.Name(),
+		Provides:    NoPlaintext | NoActive | NoAnonymous | MutualAuth,
+		Need:        NeedSecret,
+		Secrets:     []verifier.Kind{kind, verifier.KindPassword},
+		MaxResponse: maxSCRAMMessage,
+		server:      func(base serverBase) Server { return newSCRAMServer(base, h) },
+		client:      func(base client) Client { return newSCRAMClient(base, h, "") },
+	}
+	bound := row
+	bound.Name, bound.Binds = row.Name+plusSuffix, true
+	bound.client = func(base client) Client { return newSCRAMClient(base, h, plusSuffix) }
+	row.Plus = &bound
+	return &row, &bound
+}
+
+func onlyIfNamed(plain, plus *Mechanism) (*Mechanism, *Mechanism) {
+	plain.OnlyIfNamed, plus.OnlyIfNamed = true, true
+	return plain, plus
+}
+
+type scramServer struct {
+	server[scramServer]
+	hash   scram.Hash
+	first  scramClientFirst
+	added  string // the server's part of the nonce
+	name   string // prepared, as authzid
+	authz  string
+	held   verifier.Secret
+	lookup error
+	record scram.Record // salt and count are as shown; no keys if they are to be derived
+}
+
+func newSCRAMServer(base serverBase, h scram.Hash) Server {
+	s := &scramServer{hash: h}
+	s.begin(s, base, (*scramServer).awaitClientFirst)
+	return s
+}
+
+func (s *scramServer) awaitClientFirst(ctx context.Context, response []byte) ([]byte, state[scramServer], error) {
+	var err error
+	if s.first, err = parseSCRAMClientFirst(response); err != nil {
+		return nil, nil, err
+	}
+	if err := s.checkFlag(); err != nil {
+		return nil, nil, err
+	}
+	if s.authz, err = s.prepareAuthzid(s.first.authzid); err == nil {
+		s.name, err = s.prepareName(s.first.user)
+	}
+	if err != nil {
+		return nil, nil, scramNameError(err)
+	}
+	if s.SCRAM == nil {
+		return nil, nil, errNoDerivation
+	}
+	s.held, s.lookup = s.LookupSecret(ctx, s.name, "", s.row.Secrets)
+	if !verifier.Answered(s.lookup) {
+		return nil, nil, s.lookup
+	}
+	if err := s.readSecret(); err != nil {
+		return nil, nil, err
+	}
+	s.added = s.nonce.next()
+	return s.appendFirst(nil), (*scramServer).awaitClientFinal, nil
+}
+
+var errNoDerivation = errors.New("mech: ServerConfig.SCRAM is not set")
+
+// scramNameError gives a name that cannot be prepared SCRAM's own code.
+func scramNameError(err error) error {
+	e := AsError(err)
+	if e.Class != Malformed {
+		return e
+	}
+	return &Error{Class: Malformed, Code: "invalid-username-encoding", Err: e.Err}
+}
+
+// checkFlag compares what the client says about channel binding with the mechanism
+// and with what we offered (RFC 5802 section 6).
+func (s *scramServer) checkFlag() error {
+	switch flag := s.first.flag; {
+	case flag == 'p' && !s.row.Binds:
+		return malformed("channel-binding-not-supported", fmt.Errorf("mech: channel binding in %s", s.row.Name))
+	case flag != 'p' && s.row.Binds:
+		return malformed("malformed", fmt.Errorf("mech: no channel binding in %s", s.row.Name))
+	case flag == 'y' && s.Offers(s.row.Plus):
+		return &Error{Class: BadCredentials, Code: "server-does-support-channel-binding", Err: errDowngrade}
+	case flag == 'p':
+		if _, ok := s.Binding(s.first.binding); !ok {
+			return &Error{Class: BadCredentials, Code: "unsupported-channel-binding-type", Err: fmt.Errorf("mech: the channel has no binding of type %.32q", s.first.binding)}
+		}
+	}
+	return nil
+}
+
+var errDowngrade = errors.New("mech: the client did not see -PLUS, which was offered: somebody changed the list")
+
+// readSecret takes salt, count and keys from the secret. Whoever has no keys is shown
+// a salt of the Derivation, and so is nobody: the record is then a decoy.
+func (s *scramServer) readSecret() error {
+	if s.held.Kind != verifier.KindPassword {
+		var err error
+		if s.record, err = scram.Parse(s.held.Value); err != nil || s.record.Hash != s.hash {
+			return &verifier.ContractError{Rule: "a secret of a SCRAM kind is a record of that kind"}
+		}
+		s.held.Value = nil
+	}
+	if s.held.Kind == verifier.KindPassword || verifier.Refused(s.lookup) {
+		user, realm := s.Named()
+		salt := s.SCRAM.salt(s.hash, user, realm)
+		s.record.Salt, s.record.Iterations = salt[:], s.SCRAM.iterations
+	}
+	return nil
+}
+
+// appendFirst appends the server-first-message. It is made twice instead of kept.
+func (s *scramServer) appendFirst(b []byte) []byte {
+	b = append(append(append(b, "r="...), s.first.nonce...), s.added...)
+	return scramServerFirst{salt: s.record.Salt, iterations: s.record.Iterations}.appendRest(b)
+}
+
+func (s *scramServer) awaitClientFinal(ctx context.Context, response []byte) ([]byte, state[scramServer], error) {
+	m, err := parseSCRAMClientFinal(response)
+	if err != nil {
+		return nil, nil, err
+	}
+	var room [scram.MaxSize + 2]byte
+	proof, _ := scram.AppendDecoded(room[:0], []byte(m.proof))
+	if len(proof) != s.hash.Size() {
+		return nil, nil, malformed("invalid-encoding", errProofSize)
+	}
+	if err := s.checkOurs(&m); err != nil {
+		return nil, nil, err
+	}
+	var message [usualAuthMessage]byte
+	auth := append(append(message[:0], s.first.bare()...), ',')
+	auth = append(s.appendFirst(auth), ',')
+	auth = m.appendWithoutProof(auth)
+	match, serverKey, err := s.verify(ctx, proof, auth)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := verifier.Conclude(s.lookup, match); err != nil {
+		if verifier.Refused(err) {
+			err = &Error{Class: BadCredentials, Code: "invalid-proof", Err: err}
+		}
+		return nil, nil, err
+	}
+	if err := s.finish(ctx, s.held.Account, s.name, s.authz); err != nil {
+		return nil, nil, err
+	}
+	s.identity.Binding = s.first.binding
+	var signature [scram.MaxSize]byte
+	return scramServerFinal{signature: s.hash.MAC(signature[:0], serverKey, auth)}.append(nil), nil, nil
+}
+
+// usualAuthMessage is more than nearly every AuthMessage has, in bytes. A longer one
+// costs an allocation.
+const usualAuthMessage = 512
+
+var errProofSize = errors.New("mech: the proof has another size than the hash")
+
+// checkOurs looks whether nonce and channel binding are those of this exchange. It
+// comes before anything that costs time.
+func (s *scramServer) checkOurs(m *scramClientFinal) error {
+	var room [256]byte
+	nonce := append(append(room[:0], s.first.nonce...), s.added...)
+	if !secret.Equal(m.nonce, nonce) {
+		return refused("nonce")
+	}
+	binding := append(make([]byte, 0, 128), s.first.whole[:s.first.header]...)
+	if s.row.Binds {
+		data, _ := s.Binding(s.first.binding)
+		binding = append(binding, data...)
+	}
+	if !secret.Equal(m.binding, base64.StdEncoding.AppendEncode(room[:0], binding)) {
+		return refused("channel-bindings-dont-match")
+	}
+	return nil
+}
+
+// verify checks the proof and returns the key for ours.
+func (s *scramServer) verify(ctx context.Context, proof, auth []byte) (match bool, serverKey []byte, err error) {
+	if s.held.Kind != verifier.KindPassword {
+		return s.hash.Proves(proof, s.record.StoredKey, auth), s.record.ServerKey, nil
+	}
+	who := derivedFor{s.hash, [derivedSalt]byte(s.record.Salt)}
+	return s.SCRAM.verify(ctx, who, string(s.held.Value), proof, auth, !verifier.Refused(s.lookup))
+}
+
+type scramClient struct {
+	client
+	hash   scram.Hash
+	plus   string
+	first  scramClientFirst
+	bound  []byte // gs2-header and channel-binding data
+	answer []byte // what the server must prove itself with
+}
+
+func newSCRAMClient(base client, h scram.Hash, plus string) Client {
+	c := &scramClient{client: base, hash: h, plus: plus}
+	c.await = c.awaitServerFirst
+	c.unproven = true
+	return c
+}
+
+// Start sends names and nonce. Names are prepared (RFC 5802 section 5.1).
+func (c *scramClient) Start() ([]byte, error) {
+	if err := c.checkCredentials(); err != nil {
+		return nil, err
+	}
+	user, err := saslprep.Query(c.Username)
+	if err != nil || user == "" {
+		return nil, malformed("invalid-username-encoding", fmt.Errorf("mech: user name: %w", errors.Join(err, errEmptyName)))
+	}
+	authzid, err := saslprep.Query(c.Authzid)
+	if err != nil {
+		return nil, malformed("invalid-username-encoding", fmt.Errorf("mech: authorization identity: %w", err))
+	}
+	c.first = scramClientFirst{flag: 'n', user: user, authzid: authzid, nonce: c.nonce.next()}
+	data, err := c.bind()
+	if err != nil {
+		return nil, err
+	}
+	message := c.first.append(nil)
+	if c.first, err = parseSCRAMClientFirst(message); err != nil {
+		return nil, err
+	}
+	c.bound = append([]byte(c.first.whole[:c.first.header]), data...)
+	return message, nil
+}
+
+// bind settles the flag (RFC 5802 section 6): with -PLUS the channel is bound; if we
+// could have done so and the server did not offer it we say so.
+func (c *scramClient) bind() (data []byte, err error) {
+	typ, data, ok := firstBinding(c.Binding, c.BindingTypes)
+	switch {
+	case c.plus != "" && !ok:
+		return nil, &Error{Class: MechanismUnavailable, Code: "mechanism-unavailable", Err: errors.New("mech: the channel has nothing to bind to")}
+	case c.plus != "":
+		c.first.flag, c.first.binding = 'p', typ
+		return data, nil
+	case ok && c.Offered != nil && !containsName(c.Offered, c.hash.Name()+plusSuffix):
+		c.first.flag = 'y'
+	}
+	return nil, nil
+}
+
+func containsName(list []string, name string) bool {
+	for _, n := range list {
+		if SameName(n, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// leastAdded is what a server must add to our nonce, in bytes.
+const leastAdded = 8
+
+// awaitServerFirst computes the proof, and what the server must answer, once all is
+// in order: PBKDF2 takes long.
+func (c *scramClient) awaitServerFirst(challenge []byte) ([]byte, clientState, error) {
+	m, err := parseSCRAMServerFirst(challenge)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !strings.HasPrefix(m.nonce, c.first.nonce) || len(m.nonce) < len(c.first.nonce)+leastAdded {
+		return nil, nil, &Error{Class: ServerNotVerified, Code: "nonce"}
+	}
+	if err := c.checkIterations(m.iterations); err != nil {
+		return nil, nil, err
+	}
+	ctx := c.Context
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	salted, err := c.hash.Salted(ctx, saslprep.Password(c.Password), m.salt, m.iterations)
+	if err != nil {
+		return nil, nil, err
+	}
+	final := scramClientFinal{binding: base64.StdEncoding.EncodeToString(c.bound), nonce: m.nonce}
+	auth := append(append([]byte(c.first.bare()), ','), challenge...)
+	auth = final.appendWithoutProof(append(auth, ','))
+	final.proof = base64.StdEncoding.EncodeToString(c.hash.Proof(nil, salted, auth))
+	c.answer = c.hash.Signature(nil, salted, auth)
+	return final.append(nil), c.awaitServerFinal, nil
+}
+
+// checkIterations refuses a count that would give the password away to a search, and
+// one that would keep us busy.
+func (c *scramClient) checkIterations(n int) error {
+	least, most := c.MinIterations, c.MaxIterations
+	if least <= 0 {
+		least = minSCRAMIterations
+	}
+	if most <= 0 {
+		most = MaxDerivedIterations
+	}
+	switch {
+	case n < least:
+		return &Error{Class: TooWeak, Code: "iterations-too-low", Err: fmt.Errorf("mech: the server asks for %d iterations, want %d", n, least)}
+	case n > min(most, scram.MaxIterations):
+		return &Error{Class: Limit, Code: "iterations-too-high", Err: fmt.Errorf("mech: the server asks for more than %d iterations", min(most, scram.MaxIterations))}
+	}
+	return nil
+}
+
+// minSCRAMIterations is RFC 7677 section 4's.
+const minSCRAMIterations = 4096
+
+func (c *scramClient) awaitServerFinal(challenge []byte) ([]byte, clientState, error) {
+	m, err := parseSCRAMServerFinal(challenge)
+	var e *Error
+	switch {
+	case errors.As(err, &e) && e.Class == ServerRefused:
+		return nil, nil, err
+	case err != nil:
+		return nil, nil, &Error{Class: ServerNotVerified, Code: "bad-server", Err: err}
+	case !secret.Equal(m.signature, c.answer):
+		return nil, nil, &Error{Class: ServerNotVerified, Code: "bad-server"}
+	}
+	c.proven()
+	c.shown.Binding = c.first.binding
+	return nil, nil, nil
+}

@@ -12,6 +12,7 @@
 // never restarted, and over after the first failure. What they need to know
 // about names and secrets they ask their [Backend].
 //
-// Passwords and names are prepared here with SASLprep (RFC 4013, query rules)
-// and nowhere else on the way to a verifier.
+// Passwords are prepared here with SASLprep (RFC 4013, query rules), names with it
+// or with the [NameProfile] that the site chose, and nowhere else on the way to a
+// verifier.
 package mech

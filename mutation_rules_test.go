@@ -85,6 +85,9 @@ func (c *contest) judgeServer(r rule) {
 	if c.result.User != user || c.result.Realm != realmName || c.result.Mechanism != c.row.Name {
 		c.fault("let in as %q of %q by %s, want %q of %q", c.result.User, c.result.Realm, c.result.Mechanism, user, realmName)
 	}
+	if (c.result.Binding != "") != c.row.Binds {
+		c.fault("let in with the channel binding %q", c.result.Binding)
+	}
 }
 
 func (c *contest) judgeResponses(r rule, got [][]byte) {

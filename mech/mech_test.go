@@ -145,7 +145,7 @@ func TestSecrets(t *testing.T) {
 func TestNoncesAreFresh(t *testing.T) {
 	seen := map[string]bool{}
 	for range 1000 {
-		n := freshNonce()
+		n := nonceSource(nil).next()
 		if len(n) != 32 || seen[n] {
 			t.Fatalf("nonce %q", n)
 		}

@@ -72,12 +72,13 @@ type scramServer struct {
 	server[scramServer]
 	hash   scram.Hash
 	first  scramClientFirst
-	added  string // the server's part of the nonce
+	added  []byte // the server's part of the nonce
 	name   string // prepared, as authzid
 	authz  string
 	held   verifier.Secret
 	lookup error
 	record scram.Record // salt and count are as shown; no keys if they are to be derived
+	room   [nonceSize]byte
 }
 
 func newSCRAMServer(base serverBase, h scram.Hash) Server {
@@ -110,11 +111,14 @@ func (s *scramServer) awaitClientFirst(ctx context.Context, response []byte) ([]
 	if err := s.readSecret(); err != nil {
 		return nil, nil, err
 	}
-	s.added = s.nonce.next()
-	return s.appendFirst(nil), (*scramServer).awaitClientFinal, nil
+	s.added = s.nonce.append(s.room[:0])
+	return s.appendFirst(make([]byte, 0, usualChallenge)), (*scramServer).awaitClientFinal, nil
 }
 
 var errNoDerivation = errors.New("mech: ServerConfig.SCRAM is not set")
+
+// usualChallenge is more than nearly every server-first-message has, in bytes.
+const usualChallenge = 128
 
 // scramNameError gives a name that cannot be prepared SCRAM's own code.
 func scramNameError(err error) error {
@@ -174,9 +178,7 @@ func (s *scramServer) awaitClientFinal(ctx context.Context, response []byte) ([]
 	if err != nil {
 		return nil, nil, err
 	}
-	var room [scram.MaxSize + 2]byte
-	proof, _ := scram.AppendDecoded(room[:0], []byte(m.proof))
-	if len(proof) != s.hash.Size() {
+	if m.size != s.hash.Size() {
 		return nil, nil, malformed("invalid-encoding", errProofSize)
 	}
 	if err := s.checkOurs(&m); err != nil {
@@ -186,7 +188,7 @@ func (s *scramServer) awaitClientFinal(ctx context.Context, response []byte) ([]
 	auth := append(append(message[:0], s.first.bare()...), ',')
 	auth = append(s.appendFirst(auth), ',')
 	auth = m.appendWithoutProof(auth)
-	match, serverKey, err := s.verify(ctx, proof, auth)
+	match, serverKey, err := s.verify(ctx, m.proof[:m.size], auth)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -332,7 +334,7 @@ func (c *scramClient) awaitServerFirst(challenge []byte) ([]byte, clientState, e
 	final := scramClientFinal{binding: base64.StdEncoding.EncodeToString(c.bound), nonce: m.nonce}
 	auth := append(append([]byte(c.first.bare()), ','), challenge...)
 	auth = final.appendWithoutProof(append(auth, ','))
-	final.proof = base64.StdEncoding.EncodeToString(c.hash.Proof(nil, salted, auth))
+	final.size = len(c.hash.Proof(final.proof[:0], salted, auth))
 	c.answer = c.hash.Signature(nil, salted, auth)
 	return final.append(nil), c.awaitServerFinal, nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -46,7 +47,7 @@ type scramClientFirst struct {
 func (m *scramClientFirst) bare() string { return m.whole[m.header:] }
 
 func parseSCRAMClientFirst(b []byte) (scramClientFirst, error) {
-	s := newSCRAMCursor("client-first-message", b)
+	s := newSCRAMCursor("SCRAM client-first-message", b)
 	m := scramClientFirst{flag: s.Take("expected a channel-binding flag")}
 	switch m.flag {
 	case 'n', 'y':
@@ -100,7 +101,7 @@ func parseSCRAMServerFirst(b []byte) (scramServerFirst, error) {
 	if bytes.HasPrefix(b, []byte("e=")) {
 		return scramServerFirst{}, scramServerError(b)
 	}
-	s := newSCRAMCursor("server-first-message", b)
+	s := newSCRAMCursor("SCRAM server-first-message", b)
 	s.refuseMandatory()
 	m := scramServerFirst{nonce: s.nonce(2 * maxSCRAMNonce)}
 	s.comma()
@@ -139,13 +140,14 @@ type scramClientFinal struct {
 	binding    string // gs2-header and channel-binding data, in base64
 	nonce      string
 	extensions string
-	proof      string // in base64
+	size       int // of the proof, in bytes
+	proof      [scram.MaxSize]byte
 }
 
-// parseSCRAMClientFinal checks that binding and proof are base64, of which there is
-// one form only. It leaves them encoded: so nothing is allocated for them.
+// parseSCRAMClientFinal checks that the binding is base64, of which there is one form
+// only, and leaves it encoded: so nothing is allocated for it.
 func parseSCRAMClientFinal(b []byte) (scramClientFinal, error) {
-	s := newSCRAMCursor("client-final-message", b)
+	s := newSCRAMCursor("SCRAM client-final-message", b)
 	s.refuseMandatory()
 	var room [128]byte
 	m := scramClientFinal{}
@@ -153,7 +155,10 @@ func parseSCRAMClientFinal(b []byte) (scramClientFinal, error) {
 	s.comma()
 	m.nonce = s.nonce(2 * maxSCRAMNonce)
 	m.extensions = s.extensions('p')
-	m.proof, _ = s.base64('p', room[:0], "invalid-encoding")
+	_, proof := s.base64('p', room[:0], "invalid-encoding")
+	if m.size = copy(m.proof[:], proof); m.size < len(proof) {
+		s.code(Malformed, "invalid-encoding", "a proof longer than any hash")
+	}
 	if err := s.end(); err != nil {
 		return scramClientFinal{}, err
 	}
@@ -168,7 +173,7 @@ func (m *scramClientFinal) appendWithoutProof(b []byte) []byte {
 }
 
 func (m scramClientFinal) append(b []byte) []byte {
-	return append(append(m.appendWithoutProof(b), ",p="...), m.proof...)
+	return base64.StdEncoding.AppendEncode(append(m.appendWithoutProof(b), ",p="...), m.proof[:m.size])
 }
 
 // A scramServerFinal is the server's second message. That the server says no is an
@@ -182,7 +187,7 @@ func parseSCRAMServerFinal(b []byte) (scramServerFinal, error) {
 	if bytes.HasPrefix(b, []byte("e=")) {
 		return scramServerFinal{}, scramServerError(b)
 	}
-	s := newSCRAMCursor("server-final-message", b)
+	s := newSCRAMCursor("SCRAM server-final-message", b)
 	s.refuseMandatory()
 	m := scramServerFinal{}
 	_, m.signature = s.base64('v', nil, "malformed")
@@ -194,6 +199,7 @@ func parseSCRAMServerFinal(b []byte) (scramServerFinal, error) {
 }
 
 func (m scramServerFinal) append(b []byte) []byte {
+	b = slices.Grow(b, len("v=")+base64.StdEncoding.EncodedLen(len(m.signature))+len(m.extensions))
 	return append(base64.StdEncoding.AppendEncode(append(b, "v="...), m.signature), m.extensions...)
 }
 
@@ -239,7 +245,7 @@ func (s *scramCursor) code(class Class, code, reason string) {
 
 // end returns the first failure as an *Error. What is left over is one.
 func (s *scramCursor) end() error {
-	err := s.Err("SCRAM " + s.message)
+	err := s.Err(s.message)
 	if err == nil {
 		return nil
 	}
@@ -254,7 +260,6 @@ var (
 	decimalDigit = cursor.SetOf(func(b byte) bool { return '0' <= b && b <= '9' })
 	bindingByte  = cursor.SetOf(func(b byte) bool { return isLetter(b) || '0' <= b && b <= '9' || b == '.' || b == '-' })
 	nonceByte    = cursor.SetOf(func(b byte) bool { return '!' <= b && b <= '~' && b != ',' })
-	valueByte    = cursor.SetOf(func(b byte) bool { return b != ',' })
 )
 
 func isLetter(b byte) bool { return 'A' <= b && b <= 'Z' || 'a' <= b && b <= 'z' }
@@ -263,7 +268,7 @@ func (s *scramCursor) comma() { s.Expect(',', "expected ','") }
 
 // attribute passes over the letter and "=" that begin an attribute.
 func (s *scramCursor) attribute(name byte) {
-	s.Expect(name, "expected "+string(rune(name))+"=")
+	s.Expect(name, "expected another attribute")
 	s.Expect('=', "expected '='")
 }
 
@@ -286,7 +291,10 @@ func (s *scramCursor) refuseMandatory() {
 // name reads a saslname: ',' is written "=2C" and '=' is written "=3D".
 func (s *scramCursor) name(attribute byte) string {
 	s.attribute(attribute)
-	raw := s.filled(valueByte, "expected a name")
+	raw := s.Until(',')
+	if raw == "" {
+		s.Fail("expected a name")
+	}
 	name, ok := unescapeSCRAMName(raw)
 	if !ok {
 		s.code(Malformed, "invalid-username-encoding", "'=' begins neither =2C nor =3D")
@@ -342,8 +350,9 @@ func (s *scramCursor) nonce(most int) string {
 // and, decoded into the room, the value.
 func (s *scramCursor) base64(attribute byte, room []byte, fault string) (text string, value []byte) {
 	s.attribute(attribute)
-	text = s.While(valueByte)
-	value, err := scram.AppendDecoded(room, []byte(text))
+	text = s.Until(',')
+	var copied [128]byte // on the stack, unlike what []byte(text) would be
+	value, err := scram.AppendDecoded(room, append(copied[:0], text...))
 	if err != nil {
 		s.code(Malformed, fault, "expected base64")
 	}
@@ -373,7 +382,9 @@ func (s *scramCursor) extensions(last byte) string {
 		}
 		s.Take("expected an extension")
 		s.Expect('=', "expected '='")
-		s.filled(valueByte, "expected a value")
+		if s.Until(',') == "" {
+			s.Fail("expected a value")
+		}
 	}
 	return s.Since(start)
 }

@@ -94,17 +94,20 @@ type ServerConfig struct {
 type nonceSource func() string
 
 func (n nonceSource) next() string {
-	if n != nil {
-		return n()
-	}
-	return freshNonce()
+	var room [nonceSize]byte
+	return string(n.append(room[:0]))
 }
 
-// freshNonce returns 24 random bytes in base64: 192 bits, 32 characters.
-func freshNonce() string {
-	var b [24]byte
-	crand.Read(b[:])
-	return base64.StdEncoding.EncodeToString(b[:])
+// nonceSize is that of a fresh nonce: 24 random bytes, 192 bits, in base64.
+const nonceSize = 32
+
+func (n nonceSource) append(b []byte) []byte {
+	if n != nil {
+		return append(b, n()...)
+	}
+	var random [nonceSize * 3 / 4]byte
+	crand.Read(random[:])
+	return base64.StdEncoding.AppendEncode(b, random[:])
 }
 
 // A state of the server S consumes one client response. It returns the challenge

@@ -3,7 +3,10 @@
 // returns nothing, and Err tells what was expected where. It never looks back.
 package cursor
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // A SyntaxError says where a message departs from its grammar. It never quotes
 // the message, which may hold a password.
@@ -89,6 +92,19 @@ func (c *Cursor) While(set *Set) string {
 	}
 	taken := c.s[c.at:end]
 	c.at = end
+	return taken
+}
+
+// Until takes what is before a byte, or all that is left; the result may be empty.
+func (c *Cursor) Until(b byte) string {
+	if !c.OK() {
+		return ""
+	}
+	taken := c.s[c.at:]
+	if i := strings.IndexByte(taken, b); i >= 0 {
+		taken = taken[:i]
+	}
+	c.at += len(taken)
 	return taken
 }
 

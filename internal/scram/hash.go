@@ -58,9 +58,9 @@ var hashes = [...]struct {
 func All() []Hash { return []Hash{SHA1, SHA224, SHA256, SHA384, SHA512, SHA3x512} }
 
 // ByName finds the hash of a mechanism, whose name is without -PLUS.
-func ByName(mechanism string) (Hash, bool) {
+func ByName[S ~string | ~[]byte](mechanism S) (Hash, bool) {
 	for h := range hashEnd {
-		if hashes[h].name == mechanism {
+		if hashes[h].name == string(mechanism) {
 			return h, true
 		}
 	}

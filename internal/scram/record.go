@@ -71,11 +71,11 @@ func ParseKafka(h Hash, text []byte) (Record, error) {
 	p := parser{text: text, room: make([]byte, 0, base64.StdEncoding.DecodedLen(len(text)))}
 	r := Record{Hash: h}
 	p.literal("salt=")
-	r.Salt = p.base64(1, MaxSalt)
+	r.Salt = p.base64(',', 1, MaxSalt)
 	p.literal(",stored_key=")
-	r.StoredKey = p.base64(h.Size(), h.Size())
+	r.StoredKey = p.base64(',', h.Size(), h.Size())
 	p.literal(",server_key=")
-	r.ServerKey = p.base64(h.Size(), h.Size())
+	r.ServerKey = p.base64(',', h.Size(), h.Size())
 	p.literal(",iterations=")
 	r.Iterations = p.count()
 	return p.end(r)
@@ -102,11 +102,11 @@ func (p *parser) rfc5803() (Record, error) {
 	p.dollar()
 	r.Iterations = p.count()
 	p.literal(":")
-	r.Salt = p.base64(1, MaxSalt)
+	r.Salt = p.base64('$', 1, MaxSalt)
 	p.dollar()
-	r.StoredKey = p.base64(r.Hash.Size(), r.Hash.Size())
+	r.StoredKey = p.base64(':', r.Hash.Size(), r.Hash.Size())
 	p.literal(":")
-	r.ServerKey = p.base64(r.Hash.Size(), r.Hash.Size())
+	r.ServerKey = p.base64(' ', r.Hash.Size(), r.Hash.Size())
 	p.blanks()
 	return p.end(r)
 }
@@ -117,11 +117,11 @@ func (p *parser) dovecot() (Record, error) {
 	p.literal("}")
 	r.Iterations = p.count()
 	p.literal(",")
-	r.Salt = p.base64(1, MaxSalt)
+	r.Salt = p.base64(',', 1, MaxSalt)
 	p.literal(",")
-	r.StoredKey = p.base64(r.Hash.Size(), r.Hash.Size())
+	r.StoredKey = p.base64(',', r.Hash.Size(), r.Hash.Size())
 	p.literal(",")
-	r.ServerKey = p.base64(r.Hash.Size(), r.Hash.Size())
+	r.ServerKey = p.base64(',', r.Hash.Size(), r.Hash.Size())
 	return p.end(r)
 }
 
@@ -145,12 +145,9 @@ func (p *parser) while(set *cursor.Set) []byte {
 }
 
 var (
-	blank      = cursor.SetOf(func(b byte) bool { return b == ' ' })
-	nameByte   = cursor.SetOf(func(b byte) bool { return 'A' <= b && b <= 'Z' || '0' <= b && b <= '9' || b == '-' })
-	digit      = cursor.SetOf(func(b byte) bool { return '0' <= b && b <= '9' })
-	base64Byte = cursor.SetOf(func(b byte) bool {
-		return 'A' <= b && b <= 'Z' || 'a' <= b && b <= 'z' || '0' <= b && b <= '9' || b == '+' || b == '/' || b == '='
-	})
+	blank        = cursor.SetOf(func(b byte) bool { return b == ' ' })
+	nameByte     = cursor.SetOf(func(b byte) bool { return 'A' <= b && b <= 'Z' || '0' <= b && b <= '9' || b == '-' })
+	digit        = cursor.SetOf(func(b byte) bool { return '0' <= b && b <= '9' })
 	strictBase64 = base64.StdEncoding.Strict() // RFC 4648 section 3.5: the bits that count for nothing are zero
 )
 
@@ -163,7 +160,7 @@ func (p *parser) dollar() {
 }
 
 func (p *parser) literal(want string) {
-	if p.failed == nil && bytes.HasPrefix(p.text[p.at:], []byte(want)) {
+	if rest := p.text[p.at:]; p.failed == nil && len(rest) >= len(want) && string(rest[:len(want)]) == want {
 		p.at += len(want)
 		return
 	}
@@ -171,7 +168,7 @@ func (p *parser) literal(want string) {
 }
 
 func (p *parser) hash() Hash {
-	h, ok := ByName(string(p.while(nameByte)))
+	h, ok := ByName(p.while(nameByte))
 	if !ok {
 		p.fail("not the name of a SCRAM mechanism")
 	}
@@ -202,13 +199,25 @@ func Count(digits []byte) (n int, ok bool) {
 	return n, true
 }
 
-func (p *parser) base64(least, most int) []byte {
+// base64 reads up to a byte, a blank before it, or the end.
+func (p *parser) base64(end byte, least, most int) []byte {
+	if p.failed != nil {
+		return nil
+	}
+	text := p.text[p.at:]
+	if i := bytes.IndexByte(text, end); i >= 0 {
+		text = text[:i]
+	}
+	if end == '$' {
+		text = bytes.TrimRight(text, " ")
+	}
 	start := len(p.room)
 	var err error
-	if p.room, err = AppendDecoded(p.room, p.while(base64Byte)); err != nil {
+	if p.room, err = AppendDecoded(p.room, text); err != nil {
 		p.fail("not base64")
 		return nil
 	}
+	p.at += len(text)
 	decoded := p.room[start:len(p.room):len(p.room)]
 	if len(decoded) < least || len(decoded) > most {
 		p.fail("a value of this length is not allowed")
@@ -220,8 +229,10 @@ func (p *parser) base64(least, most int) []byte {
 // there is one form (RFC 4648 section 3.5), and no line breaks, which Go's decoder
 // skips.
 func AppendDecoded(dst, text []byte) ([]byte, error) {
-	if i := bytes.IndexAny(text, "\r\n"); i >= 0 {
-		return dst, base64.CorruptInputError(i)
+	for _, skipped := range [...]byte{'\r', '\n'} {
+		if i := bytes.IndexByte(text, skipped); i >= 0 {
+			return dst, base64.CorruptInputError(i)
+		}
 	}
 	return strictBase64.AppendDecode(dst, text)
 }

@@ -158,6 +158,9 @@ func (c *contest) same(r rule, fromClient bool, sent, got [][]byte, n int) {
 		return
 	}
 	for i := range n {
+		if bytes.Equal(sent[i], got[i]) {
+			continue
+		}
 		want, counts := r.counts(c, fromClient, i, sent[i]), r.counts(c, fromClient, i, got[i])
 		if want != counts {
 			c.fault("message %d of the %s was changed in what counts, from %q to %q", i, from, want, counts)
@@ -283,8 +286,11 @@ func cramCounts(_ *contest, fromClient bool, _ int, m []byte) string {
 	return strings.TrimSuffix(prepared(string(m[:space])), "@"+testRealm) + string(m[space:])
 }
 
-// digestDirective is one element of RFC 2831's lists, with what may stand before it.
-var digestDirective = regexp.MustCompile(`^[\s,]*([^\s,="]+)\s*=\s*("(?:[^"\\]|\\[\s\S])*"|[^\s,"]+)\s*(?:,|$)`)
+var (
+	// digestDirective is one element of RFC 2831's lists, with what may stand before it.
+	digestDirective = regexp.MustCompile(`^[\s,]*([^\s,="]+)\s*=\s*("(?:[^"\\]|\\[\s\S])*"|[^\s,"]+)\s*(?:,|$)`)
+	digestEscape    = regexp.MustCompile(`\\([\s\S])`)
+)
 
 // digestCounts is RFC 2831: of the challenge the nonce, since the response covers
 // the realm that was chosen and nothing covers the rest; of the response what its
@@ -308,7 +314,7 @@ func digestCounts(c *contest, fromClient bool, i int, m []byte) string {
 		rest = rest[len(found[0]):]
 		name, value := strings.ToLower(found[1]), found[2]
 		if strings.HasPrefix(value, `"`) {
-			value = regexp.MustCompile(`\\([\s\S])`).ReplaceAllString(value[1:len(value)-1], "$1")
+			value = digestEscape.ReplaceAllString(value[1:len(value)-1], "$1")
 		}
 		if !slices.Contains(covered, name) {
 			continue

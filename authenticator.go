@@ -48,7 +48,7 @@ type Authenticator struct {
 	// users whose keys are not stored and of names that nobody has. It should be the
 	// same on all servers of a site and after a restart, or these salts change and
 	// stored ones do not, which tells who exists. Nil: one is made up.
-	DecoyKey []byte
+	DecoyKey Key
 	// DerivedIterations is the count that goes with these salts: 4,096 to 1,000,000;
 	// 0 means 4,096. A site most of whose users have stored keys sets it to the
 	// count of those, 10,000 if they are ours.

@@ -34,7 +34,9 @@ var (
 	proven   = saslkit.Channel{Secure: true, External: "al"}
 	bindable = saslkit.Channel{Secure: true, Binding: func(string) ([]byte, bool) { return []byte("binding data"), true }}
 	empty    = saslkit.Channel{Secure: true, Binding: func(string) ([]byte, bool) { return nil, false }}
-	everyone = []string{"EXTERNAL", "DIGEST-MD5", "CRAM-MD5", "PLAIN", "LOGIN", "ANONYMOUS"}
+	// withSecrets are those that take a user name and a password, of each kind one.
+	withSecrets = []string{"SCRAM-SHA-256", "SCRAM-SHA-1", "DIGEST-MD5", "CRAM-MD5", "PLAIN", "LOGIN"}
+	everyone    = []string{"EXTERNAL", "DIGEST-MD5", "CRAM-MD5", "PLAIN", "LOGIN", "ANONYMOUS"}
 )
 
 // A person is a user with the forms in which the store has the password.
@@ -190,11 +192,11 @@ func TestAdvertisedCanSucceed(t *testing.T) {
 			a.Verifier, a.Secrets = struct{ verifier.Verifier }{m}, m
 		}
 		if rng.IntN(3) > 0 {
-			list := slices.Clone(everyone)
+			list := append(slices.Clone(everyone), "SCRAM-SHA-256", "SCRAM-SHA-512-PLUS", "SCRAM-SHA3-512")
 			rng.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 			a.Mechanisms = list[:1+rng.IntN(len(list))]
 		}
-		ch := []saslkit.Channel{clear, tls, proven}[rng.IntN(3)]
+		ch := []saslkit.Channel{clear, tls, proven, bindable}[rng.IntN(4)]
 		for _, name := range a.Advertised(ch) {
 			who, ok := servable(mech.ByName(name), people)
 			if !ok {
@@ -223,7 +225,7 @@ func randomPeople(rng *rand.Rand) []person {
 	var people []person
 	for i := range rng.IntN(4) {
 		p := person{name: string(rune('a' + i))}
-		for _, k := range kinds(verifier.KindPassword, verifier.KindCRAMMD5, verifier.KindDIGESTMD5, verifier.KindCheck) {
+		for _, k := range kinds(verifier.KindPassword, verifier.KindCRAMMD5, verifier.KindDIGESTMD5, verifier.KindSCRAMSHA256, verifier.KindCheck) {
 			if rng.IntN(3) == 0 && !(k == verifier.KindCheck && slices.Contains(p.kinds, verifier.KindPassword)) {
 				p.kinds = append(p.kinds, k)
 			}
@@ -255,7 +257,7 @@ func servable(m *mech.Mechanism, people []person) (string, bool) {
 
 func TestValidateWarns(t *testing.T) {
 	var log bytes.Buffer
-	a := saslkit.Authenticator{
+	a := &saslkit.Authenticator{
 		Verifier:   store(full("al"), full("bo"), person{"cy", nil}),
 		Mechanisms: []string{"CRAM-MD5"},
 		Logger:     slog.New(slog.NewTextHandler(&log, nil)),
@@ -275,7 +277,7 @@ func TestRealms(t *testing.T) {
 		verifiertest.User{Name: "al", Realm: "example.com", Password: "one"},
 		verifiertest.User{Name: "al", Realm: "example.org", Password: "two"},
 		verifiertest.User{Name: "al", Realm: "hidden.example", Password: "three"})
-	a := &saslkit.Authenticator{Verifier: m, Mechanisms: everyone[1:5], Policy: anything}
+	a := &saslkit.Authenticator{Verifier: m, Mechanisms: withSecrets, Policy: anything}
 	policy := realm.Policy{Default: "example.com", Others: []string{"example.org"}}
 	for _, c := range []struct {
 		user, realm, password string
@@ -364,20 +366,20 @@ func TestPropertiesAgreeWithCyrus(t *testing.T) {
 	// What sasl_server_listmech of Cyrus SASL 2.1.28 leaves of these mechanisms
 	// under each option alone, in the clear.
 	for option, want := range map[string]string{
-		"":                         "DIGEST-MD5 CRAM-MD5 PLAIN LOGIN ANONYMOUS",
-		"noanonymous":              "DIGEST-MD5 CRAM-MD5 PLAIN LOGIN",
-		"noanonymous, noplaintext": "DIGEST-MD5 CRAM-MD5",
-		"noactive":                 "",
+		"":                         "SCRAM-SHA-1 DIGEST-MD5 CRAM-MD5 PLAIN LOGIN ANONYMOUS",
+		"noanonymous":              "SCRAM-SHA-1 DIGEST-MD5 CRAM-MD5 PLAIN LOGIN",
+		"noanonymous, noplaintext": "SCRAM-SHA-1 DIGEST-MD5 CRAM-MD5",
+		"noactive":                 "SCRAM-SHA-1",
 		"nodictionary":             "",
 		"forward_secrecy":          "",
-		"mutual_auth":              "DIGEST-MD5",
+		"mutual_auth":              "SCRAM-SHA-1 DIGEST-MD5",
 		"pass_credentials":         "PLAIN LOGIN",
 	} {
 		required, err := mech.ParseProperties(option)
 		if err != nil {
 			t.Fatal(err)
 		}
-		a := saslkit.Authenticator{Verifier: store(full("al")), Mechanisms: everyone, Policy: mech.Policy{Clear: required}}
+		a := &saslkit.Authenticator{Verifier: store(full("al")), Mechanisms: append([]string{"SCRAM-SHA-1"}, everyone...), Policy: mech.Policy{Clear: required}}
 		if diff := cmp.Diff(want, strings.Join(a.Advertised(clear), " ")); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", option, diff)
 		}

@@ -39,7 +39,7 @@ type filterPattern struct {
 //
 // Where Postfix would go on with a warning, or with a pattern that can never fit,
 // this is an error, since the mechanism that somebody meant to exclude would be
-// used. Lookup tables other than static: are errors too.
+// used. Lookup tables other than static:all are errors too.
 func ParseMechanismFilter(text string) (*MechanismFilter, error) {
 	p := filterParser{read: readFilterFile}
 	return p.parse(text)
@@ -133,11 +133,11 @@ func (p *filterParser) pattern(word string, at filterPlace) error {
 		return p.file(filterPlace{pattern, at.depth + 1, made.exclude})
 	case pattern[0] == '#':
 		return errors.New("a comment stands after something else (it needs a line of its own)")
-	case strings.HasPrefix(pattern, "static:"):
+	case strings.HasPrefix(pattern, "static:") && pattern != "static:":
 		p.patterns = append(p.patterns, made)
 		return nil
 	case strings.Contains(pattern, ":"):
-		return fmt.Errorf("no lookup tables but static: (write the names of %q into a file, and its path /file/name here)", pattern)
+		return fmt.Errorf("no lookup tables but static:all (write the names of %q into a file, and its path /file/name here)", pattern)
 	case !isMechanismName(pattern):
 		return fmt.Errorf("%q cannot be the name of a mechanism", pattern)
 	}
@@ -146,9 +146,9 @@ func (p *filterParser) pattern(word string, at filterPlace) error {
 	return nil
 }
 
-// file reads the patterns of a file, in Postfix's format for lists: blank lines
-// and those that begin with # are nothing, and a line that begins with white space
-// goes on from the one before.
+// file reads the patterns of a file, in the format that Postfix has for lists since
+// 3.8: blank lines and those whose first text is # are nothing, and a line that
+// begins with white space goes on from the one before.
 func (p *filterParser) file(at filterPlace) error {
 	if at.depth > maxFilterDepth {
 		return fmt.Errorf("%s: files within files, more than %d deep", at.path, maxFilterDepth)
@@ -163,7 +163,7 @@ func (p *filterParser) file(at filterPlace) error {
 		case text == "" || text[0] == '#':
 			continue
 		case !begun && text != line:
-			// Postfix warns, and ignores the line.
+			// Postfix takes it until 3.7, and since then warns and ignores the line.
 			return fmt.Errorf("%s: white space before the first pattern", at.path)
 		}
 		begun = true

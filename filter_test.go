@@ -65,7 +65,6 @@ func TestMechanismFilter(t *testing.T) {
 		"!plain":                            "",
 		"!plain, !login, static:rest":       "SCRAM-SHA-256-PLUS SCRAM-SHA-256 CRAM-MD5",
 		"static:all, !plain":                all,
-		"static:":                           all,
 		"!static:all, plain":                "",
 		"plain, !static:all, login":         "PLAIN",
 		"!!plain":                           "PLAIN",
@@ -104,9 +103,10 @@ func TestMechanismFilterErrors(t *testing.T) {
 		"plain, !":              `no pattern after "!"`,
 		"! plain":               `no pattern after "!"`,
 		"!!":                    `no pattern after "!!"`,
-		"hash:/etc/mechs":       `no lookup tables but static: (write the names of "hash:/etc/mechs" into a file, and its path /file/name here)`,
+		"hash:/etc/mechs":       `no lookup tables but static:all (write the names of "hash:/etc/mechs" into a file, and its path /file/name here)`,
 		"!texthash:/x":          "no lookup tables",
 		"STATIC:all":            "no lookup tables",
+		"!static:":              "no lookup tables",
 		"plain; login":          `"plain;" cannot be the name of a mechanism`,
 		"static:{all of} plain": `"of}" cannot be the name`,
 		"\u212aERBEROS_V4":      "cannot be the name",
@@ -207,7 +207,7 @@ func plainFilter(text, name string) bool {
 		for strings.HasPrefix(p, "!") {
 			p, permits = p[1:], !permits
 		}
-		if strings.HasPrefix(p, "static:") || strings.EqualFold(p, name) {
+		if strings.HasPrefix(p, "static:") && p != "static:" || strings.EqualFold(p, name) {
 			return permits
 		}
 	}

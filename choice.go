@@ -37,10 +37,8 @@ func (c ClientConfig) Candidates() []Candidate {
 	return all
 }
 
-// bindingTypes are what a client binds to unless told otherwise, best first.
-var bindingTypes = []string{mech.BindingExporter, mech.BindingUnique, mech.BindingEndPoint}
-
-// complete fills in what was left open, and bounds what the server said.
+// complete bounds what the server said, and takes the binding away if it is not
+// to be used: SCRAM then says that it cannot bind.
 func (c ClientConfig) complete() ClientConfig {
 	if c.Offered != nil {
 		offered := offer{}
@@ -48,9 +46,6 @@ func (c ClientConfig) complete() ClientConfig {
 			offered.add(name)
 		}
 		c.Offered = offered
-	}
-	if c.BindingTypes == nil {
-		c.BindingTypes = bindingTypes
 	}
 	if c.ChannelBinding == BindNever {
 		c.Channel.Binding = nil
@@ -156,20 +151,12 @@ func (c *ClientConfig) againstBinding(m *mech.Mechanism) (mech.Class, string) {
 		return 0, ""
 	case c.ChannelBinding == BindNever:
 		return mech.MechanismUnavailable, "channel binding is not wanted"
-	case c.hasBinding():
+	case mech.CanBind(c.Channel.Binding, c.BindingTypes):
 		return 0, ""
 	case !c.Channel.Secure:
 		return mech.EncryptionRequired, "binds to TLS"
 	}
 	return mech.MechanismUnavailable, "the channel has nothing to bind to"
-}
-
-// hasBinding reports whether the channel has data to bind to.
-func (c *ClientConfig) hasBinding() bool {
-	return c.Channel.Binding != nil && slices.ContainsFunc(c.BindingTypes, func(typ string) bool {
-		data, ok := c.Channel.Binding(typ)
-		return ok && len(data) > 0
-	})
 }
 
 // noChoice is the error when something speaks against every mechanism. Its class

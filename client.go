@@ -157,7 +157,7 @@ func (x *ClientExchange) check(shown Assurance) error {
 		return tooEarly()
 	case (x.required|x.row.Provides)&mech.MutualAuth != 0 && !shown.ServerProven:
 		return &Error{Class: mech.ServerNotVerified, Code: "bad-server", Err: fmt.Errorf("saslkit: %s ended without a proof of the server", x.row.Name)}
-	case x.mustBind && !slices.Contains(x.cfg.BindingTypes, shown.Binding):
+	case x.mustBind && (shown.Binding == "" || x.cfg.BindingTypes != nil && !slices.Contains(x.cfg.BindingTypes, shown.Binding)):
 		return &Error{Class: mech.TooWeak, Code: "not-bound", Err: fmt.Errorf("saslkit: %s ended with the channel binding %q", x.row.Name, cmp.Or(shown.Binding, "none"))}
 	}
 	return nil

@@ -151,6 +151,8 @@ func TestLoginToOddSMTPServers(t *testing.T) {
 
 		{name: "yes before the challenge", url: smtpScript(t, "AUTH CRAM-MD5", "C: AUTH CRAM-MD5", "S: 235 welcome"), code: 1, out: "no reason=bad-server mech=CRAM-MD5\n", err: "before anything was sent"},
 		{name: "yes before the proof", url: smtpScript(t, "AUTH DIGEST-MD5", "C: AUTH DIGEST-MD5", "S: 334 "+digestNonce, "C: ", "S: 235 welcome"), code: 1, out: "no reason=bad-server mech=DIGEST-MD5\n", err: "did not prove its identity"},
+		{name: "yes before SCRAM's proof", url: smtpScript(t, "AUTH SCRAM-SHA-256", "C: AUTH SCRAM-SHA-256 ", "S: 235 welcome"), code: 1, out: "no reason=bad-server mech=SCRAM-SHA-256\n", err: "did not prove its identity"},
+		{name: "SCRAM with another nonce", url: smtpScript(t, "AUTH SCRAM-SHA-256", "C: AUTH SCRAM-SHA-256 ", "S: 334 "+encoded("r=abcdefghijklmnopqrstuvwxyz,s=AAAA,i=4096"), "C: *", "S: 501 cancelled"), code: 1, out: "no reason=bad-server mech=SCRAM-SHA-256\n", err: "nonce"},
 		{name: "wrong proof", url: smtpScript(t, "AUTH DIGEST-MD5", "C: AUTH DIGEST-MD5", "S: 334 "+digestNonce, "C: ", "S: 334 "+encoded("rspauth=00000000000000000000000000000000"), "C: *", "S: 501 cancelled"), code: 1, out: "no reason=bad-server mech=DIGEST-MD5\n", err: "did not prove its identity"},
 		{name: "yes to a cancelled login", url: smtpScript(t, "AUTH DIGEST-MD5", "C: AUTH DIGEST-MD5", "S: 334 "+digestNonce, "C: ", "S: 334 "+encoded("rspauth=0"), "C: *", "S: 235 welcome"), code: 1, out: "no reason=bad-server mech=DIGEST-MD5\n", err: "yes to a cancelled login"},
 		{name: "challenge that is not base64", url: smtpScript(t, "AUTH CRAM-MD5", "C: AUTH CRAM-MD5", "S: 334 <hello>", "C: *\r\n", "S: 501 cancelled"), code: 1, out: "no reason=bad-server mech=CRAM-MD5\n", err: "not base64"},

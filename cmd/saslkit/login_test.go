@@ -21,8 +21,9 @@ func TestLogin(t *testing.T) {
 				args = append(args, channel)
 			}
 			want := ran{code: 0, out: "ok mech=" + m.Name + "\n", stderr: "saslkit: the server says: 235 2.0.0 Authentication succeeded\n"}
-			if m.Need == mech.NeedExternal {
-				want = ran{code: 3, out: "no reason=no-mechanism\n"} // we show no certificate
+			impossible := m.Need == mech.NeedExternal || m.Binds && channel == "" // we show no certificate
+			if impossible {
+				want = ran{code: 3, out: "no reason=no-mechanism\n"}
 			}
 			got := runCommand(t, l.password+"\n", args...)
 			if want.stderr == "" {
@@ -31,7 +32,7 @@ func TestLogin(t *testing.T) {
 			if diff := cmp.Diff(want, got, cmp.AllowUnexported(ran{})); diff != "" {
 				t.Errorf("%s %s: -want +got:\n%s", m.Name, channel, diff)
 			}
-			if m.Need != mech.NeedPassword && m.Need != mech.NeedSecret {
+			if impossible || m.Need != mech.NeedPassword && m.Need != mech.NeedSecret {
 				continue
 			}
 			if got := runCommand(t, "wrong\n", args...); got.code != 1 || got.out != "no reason=refused mech="+m.Name+"\n" || !strings.Contains(got.stderr, "535 5.7.8") {
@@ -52,11 +53,12 @@ func TestLoginChoices(t *testing.T) {
 	}
 	const yes = "the server says: 235"
 	checkAll(t, []commandCase{
-		{name: "strongest", stdin: in, args: login(url, l.user), out: "ok mech=DIGEST-MD5\n", err: []string{yes}},
+		{name: "strongest", stdin: in, args: login(url, l.user), out: "ok mech=SCRAM-SHA3-512\n", err: []string{yes}},
+		{name: "bound to the channel", stdin: in, args: login("--starttls", "--insecure", url, l.user), out: "ok mech=SCRAM-SHA3-512-PLUS\n", err: []string{yes}},
 		{name: "name of the mechanism in lower case", stdin: in, args: login("--mech", "cram-md5", url, l.user), out: "ok mech=CRAM-MD5\n", err: []string{yes}},
 		{name: "password in the clear", stdin: in, args: login("--mech", "PLAIN", url, l.user), code: 3, out: "no reason=no-mechanism\n", err: []string{"only under TLS: PLAIN", "--starttls", "--insecure"}},
 		{name: "unknown certificate", stdin: in, args: login("--starttls", url, l.user), code: 3, out: "no reason=no-connection\n", err: []string{"certificate", "--insecure"}},
-		{name: "not offered", stdin: in, args: login("--mech", "EXTERNAL", url, l.user), code: 3, out: "no reason=no-mechanism\n", err: []string{"not offered", "the server offers: DIGEST-MD5 CRAM-MD5 PLAIN LOGIN ANONYMOUS"}},
+		{name: "not offered", stdin: in, args: login("--mech", "EXTERNAL", url, l.user), code: 3, out: "no reason=no-mechanism\n", err: []string{"not offered", " DIGEST-MD5 CRAM-MD5 PLAIN LOGIN ANONYMOUS"}},
 		{name: "for somebody else", stdin: in, args: login("--mech", "PLAIN", "--insecure", "--authzid", "bob", url, l.user), code: 1, out: "no reason=refused mech=PLAIN\n", err: []string{"Not permitted to act"}},
 		{name: "for oneself", stdin: in, args: login("--mech", "PLAIN", "--insecure", "--authzid", l.user, url, l.user), out: "ok mech=PLAIN\n", err: []string{yes}},
 		{name: "for somebody else by a mechanism that cannot", stdin: in, args: login("--mech", "LOGIN", "--insecure", "--authzid", "bob", url, l.user), code: 3, out: "no reason=no-mechanism mech=LOGIN\n", err: []string{"no authorization identity"}},
@@ -106,13 +108,18 @@ func TestTraceHidesSecrets(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
 	for mechanism, want := range map[string][]string{
-		"PLAIN":      {`C: AUTH PLAIN "\x00demo\x00<hidden>"`},
-		"LOGIN":      {"C: AUTH LOGIN\n", `S: 334 "Username:"`, `C: "demo"`, `S: 334 "Password:"`, "C: <hidden>\n"},
-		"CRAM-MD5":   {`S: 334 "<`, `C: "demo <hidden>"`},
-		"DIGEST-MD5": {`S: 334 "realm=`, `response=<hidden>,`, `S: 334 "rspauth=<hidden>"`, "C: \"\"\n"},
-		"ANONYMOUS":  {`C: AUTH ANONYMOUS ""`},
+		"PLAIN":              {`C: AUTH PLAIN "\x00demo\x00<hidden>"`},
+		"LOGIN":              {"C: AUTH LOGIN\n", `S: 334 "Username:"`, `C: "demo"`, `S: 334 "Password:"`, "C: <hidden>\n"},
+		"CRAM-MD5":           {`S: 334 "<`, `C: "demo <hidden>"`},
+		"DIGEST-MD5":         {`S: 334 "realm=`, `response=<hidden>,`, `S: 334 "rspauth=<hidden>"`, "C: \"\"\n"},
+		"ANONYMOUS":          {`C: AUTH ANONYMOUS ""`},
+		"SCRAM-SHA-256":      {`C: AUTH SCRAM-SHA-256 "n,,n=demo,r=`, `S: 334 "r=`, ",i=4096\"\n", `C: "c=biws,r=`, `,p=<hidden>"`, `S: 334 "v=<hidden>"`, "C: \"\"\n"},
+		"SCRAM-SHA-512-PLUS": {`C: AUTH SCRAM-SHA-512-PLUS "p=tls-exporter,,n=demo,r=`, `,p=<hidden>"`, `S: 334 "v=<hidden>"`},
 	} {
 		for _, tls := range []bool{false, true} {
+			if mech.ByName(mechanism).Binds && !tls {
+				continue
+			}
 			args := []string{"login", "--trace", "--insecure", "--mech", mechanism, "--password-stdin", "smtp://" + l.address, l.user}
 			if tls {
 				args = append(args, "--starttls")

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/saslkit/saslkit/internal/secret"
 	"github.com/saslkit/saslkit/mech"
 	"github.com/saslkit/saslkit/verifier"
 )
@@ -15,8 +16,10 @@ import (
 // An Authenticator is the configuration of logins: where credentials are, what
 // is permitted, what is logged. It is shared by connections, services and
 // tenants, and must not be changed while it is in use. The zero Policy is safe.
-// Call Validate at start.
+// Call Validate at start. It prints as REDACTED, for it keeps keys.
 type Authenticator struct {
+	secret.Opaque
+
 	// Verifier checks the passwords of PLAIN and LOGIN: Cyrus's pwcheck_method.
 	// Nil: Secrets does.
 	Verifier verifier.Verifier

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -12,10 +13,10 @@ import (
 func TestIMAPClients(t *testing.T) {
 	matrix(t, []mailClient{
 		{"curl", fourMechanisms, nothingMore, curlIMAP},
-		{"gsasl", fourMechanisms, nothingMore, gsaslIMAP},
+		{"gsasl", slices.Concat(fourMechanisms, gnuSCRAM, plus(gnuSCRAM)), nothingMore, gsaslIMAP},
 		{"imaplib", []string{"PLAIN", "LOGIN", "CRAM-MD5", "command"}, nothingMore, imaplib},
-		{"libsasl2", fourMechanisms, needCyrusModules, libsasl2IMAP},
-		{"mbsync", []string{"PLAIN", "CRAM-MD5", "DIGEST-MD5", "command"}, needCyrusModules, mbsync},
+		{"libsasl2", slices.Concat(fourMechanisms, scramMechanisms, plusMechanisms), needCyrusModules, libsasl2IMAP},
+		{"mbsync", []string{"PLAIN", "CRAM-MD5", "DIGEST-MD5", scram256, "command"}, needCyrusModules, mbsync},
 	}, imapLab, "NO [AUTHENTICATIONFAILED]")
 }
 

@@ -4,17 +4,22 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
 
+// gnuSCRAM is the SCRAM of libgsasl.
+var gnuSCRAM = []string{"SCRAM-SHA-1", "SCRAM-SHA-256"}
+
 var smtpClients = []mailClient{
 	{"swaks", fourMechanisms, needSwaks, swaks},
-	{"msmtp", fourMechanisms, nothingMore, msmtp},
+	{"msmtp", slices.Concat(fourMechanisms, gnuSCRAM), nothingMore, msmtp},
 	{"curl", fourMechanisms, nothingMore, curlSMTP},
-	{"gsasl", fourMechanisms, nothingMore, gsaslSMTP},
-	{"mutt", fourMechanisms, needCyrusModules, mutt},
-	{"libsasl2", fourMechanisms, needCyrusModules, libsasl2SMTP},
+	{"gsasl", slices.Concat(fourMechanisms, gnuSCRAM, plus(gnuSCRAM)), nothingMore, gsaslSMTP},
+	{"mutt", slices.Concat(fourMechanisms, gnuSCRAM), needCyrusModules, mutt},
+	{"libsasl2", slices.Concat(fourMechanisms, scramMechanisms, plusMechanisms), needCyrusModules, libsasl2SMTP},
+	{"libsasl2 by tls-unique", []string{scram256Plus}, needCyrusModules, libsasl2UniqueSMTP},
 	{"smtplib", []string{"PLAIN", "LOGIN", "CRAM-MD5"}, nothingMore, smtplib},
 }
 
@@ -35,6 +40,9 @@ func TestSMTPClientsUTF8(t *testing.T) {
 			continue
 		}
 		for _, mechanism := range c.mechanisms {
+			if isPlus(mechanism) {
+				continue
+			}
 			t.Run(c.name+"/"+mechanism, func(t *testing.T) {
 				t.Parallel()
 				c.need(t)
@@ -101,6 +109,9 @@ func gsasl(t testing.TB, r clientRun, protocol string) *exec.Cmd {
 	}
 	if r.cert != "" {
 		args = append(args, "--starttls", "--x509-ca-file="+r.cert)
+		if isSCRAM(r.mechanism) && !isPlus(r.mechanism) {
+			args = append(args, "--no-cb") // or gsasl refuses to do without -PLUS
+		}
 	} else {
 		args = append(args, "--no-starttls")
 	}
@@ -127,6 +138,12 @@ func mutt(t testing.TB, r clientRun) *exec.Cmd {
 
 func libsasl2SMTP(t testing.TB, r clientRun) *exec.Cmd {
 	return script(t, "libsasl2_login.py", r.withCert("smtp", r.port, r.mechanism, r.user, r.password)...)
+}
+
+func libsasl2UniqueSMTP(t testing.TB, r clientRun) *exec.Cmd {
+	cmd := libsasl2SMTP(t, r)
+	cmd.Args = append(cmd.Args, "tls-unique")
+	return cmd
 }
 
 func smtplib(t testing.TB, r clientRun) *exec.Cmd {

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -35,6 +36,7 @@ type mailClient struct {
 	command    func(testing.TB, clientRun) *exec.Cmd
 }
 
+// fourMechanisms are those without SCRAM that clients log in with.
 var fourMechanisms = []string{"PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5"}
 
 const (
@@ -71,19 +73,34 @@ func cyrusSetup(t testing.TB, file string) setup {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return setup{auth: &saslkit.Authenticator{Verifier: db, Mechanisms: fourMechanisms, Policy: labPolicy}}
+	return setup{
+		auth: &saslkit.Authenticator{
+			Verifier:   db,
+			Mechanisms: slices.Concat(plusMechanisms, scramMechanisms, fourMechanisms),
+			Policy:     labPolicy,
+		},
+		channel: CertificateChannel(labTLS(t).leaf),
+	}
 }
 
-// matrix runs every cell of clients: the right password, and a wrong one.
+// matrix runs every cell of clients: the right password, for SCRAM also that of a
+// user of whom we have keys alone, and a wrong one.
 func matrix(t *testing.T, clients []mailClient, start func(testing.TB, setup) *lab, refusal string) {
 	file := cyrusDatabase(t)
+	addKeysUser(t, file)
 	for _, c := range clients {
 		for _, mechanism := range c.mechanisms {
 			for _, w := range []wire{inClear, startTLS} {
+				if isPlus(mechanism) && !w.secure() {
+					continue
+				}
 				t.Run(c.name+"/"+mechanism+"/"+string(w), func(t *testing.T) {
 					t.Parallel()
 					c.need(t)
-					c.wantLogin(t, start(t, cyrusSetup(t, file)), mechanism, w)
+					c.wantLogin(t, start(t, cyrusSetup(t, file)), mechanism, labUser, w)
+					if isSCRAM(mechanism) {
+						c.wantLogin(t, start(t, cyrusSetup(t, file)), mechanism, keysUser, w)
+					}
 					c.wantRefusal(t, start(t, cyrusSetup(t, file)), mechanism, w, refusal)
 				})
 			}
@@ -91,9 +108,9 @@ func matrix(t *testing.T, clients []mailClient, start func(testing.TB, setup) *l
 	}
 }
 
-func (c mailClient) wantLogin(t *testing.T, l *lab, mechanism string, w wire) {
+func (c mailClient) wantLogin(t *testing.T, l *lab, mechanism, user string, w wire) {
 	t.Helper()
-	output, err := c.run(t, l, mechanism, labUser, labPassword, w)
+	output, err := c.run(t, l, mechanism, user, labPassword, w)
 	s := l.seen(t)
 	if err != nil {
 		t.Fatalf("%s: %v\nit printed:\n%s\non the wire:\n%s", c.name, err, output, s.transcript)
@@ -106,7 +123,7 @@ func (c mailClient) wantLogin(t *testing.T, l *lab, mechanism string, w wire) {
 			t.Errorf("%s took the LOGIN command in place of the mechanism", c.name)
 		}
 	}
-	wantResult(t, s, mechanism, w.secure())
+	wantResultOf(t, s, user, mechanism, w.secure())
 }
 
 var loginMechanism = regexp.MustCompile(`(?i)AUTH(ENTICATE)? LOGIN`)

@@ -3,6 +3,7 @@ package interop
 import (
 	"bytes"
 	"context"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -68,17 +69,26 @@ func labAuth() *saslkit.Authenticator {
 
 // A setup says what a lab's server is like. The zero value serves labAuth.
 type setup struct {
-	auth      *saslkit.Authenticator
+	auth      *saslkit.Authenticator // of this lab alone
 	hostNames []string
 	channel   func(net.Conn) saslkit.Channel
 	implicit  bool // TLS from the first byte
+	tls       *testTLS
+}
+
+// lab makes the server's lab, with a certificate of its own or the one of all.
+func (s setup) lab(t testing.TB) *lab {
+	t.Helper()
+	if s.tls != nil {
+		return &lab{tls: s.tls}
+	}
+	return &lab{tls: labTLS(t)}
 }
 
 func (s setup) authenticator(l *lab) *saslkit.Authenticator {
-	auth := labAuth()
-	if s.auth != nil {
-		copied := *s.auth
-		auth = &copied
+	auth := s.auth
+	if auth == nil {
+		auth = labAuth()
 	}
 	auth.Observer = l.observe
 	return auth
@@ -104,7 +114,7 @@ func (s setup) listen(t testing.TB, l *lab) net.Listener {
 // smtpLab starts a go-smtp server that lives as long as the test.
 func smtpLab(t testing.TB, s setup) *lab {
 	t.Helper()
-	l := &lab{tls: labTLS(t)}
+	l := s.lab(t)
 	backend := &SMTPBackend{Auth: s.authenticator(l), Peer: s.peer(), Channel: s.channel}
 	server := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
 		session, err := backend.NewSession(c)
@@ -147,7 +157,7 @@ func (s *watchedSMTP) Logout() error {
 // imapLab starts a go-imap server that lives as long as the test.
 func imapLab(t testing.TB, s setup) *lab {
 	t.Helper()
-	l := &lab{tls: labTLS(t)}
+	l := s.lab(t)
 	mailboxes := imapmemserver.NewUser("", "")
 	if err := mailboxes.Create("INBOX", nil); err != nil {
 		t.Fatal(err)
@@ -238,8 +248,9 @@ func (l *lab) seen(t testing.TB) sighting {
 // testTLS is a site's certificate, and one of a client that it trusts.
 type testTLS struct {
 	server *tls.Config
-	pem    string      // file with the server's certificate, which signed itself
-	key    string      // file with its key
+	pem    string // file with the server's certificate, which signed itself
+	key    string // file with its key
+	leaf   *x509.Certificate
 	client *tls.Config // trusts the server
 	alice  *tls.Config // and has a certificate for labUser
 }
@@ -254,34 +265,45 @@ var labTLSFiles struct {
 func labTLS(t testing.TB) *testTLS {
 	t.Helper()
 	f := &labTLSFiles
-	f.once.Do(func() { f.cert, f.err = selfSigned() })
+	f.once.Do(func() { f.cert, f.err = selfSigned(ecdsaKey) })
 	if f.err != nil {
 		t.Fatal(f.err)
 	}
-	key, err := x509.MarshalPKCS8PrivateKey(f.cert.PrivateKey)
+	return siteTLS(t, f.cert)
+}
+
+// siteTLS is a site with this certificate.
+func siteTLS(t testing.TB, cert tls.Certificate) *testTLS {
+	t.Helper()
+	key, err := x509.MarshalPKCS8PrivateKey(cert.PrivateKey)
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	made := &testTLS{pem: filepath.Join(dir, "cert.pem"), key: filepath.Join(dir, "key.pem")}
-	writeFile(t, made.pem, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: f.cert.Certificate[0]}))
+	made := &testTLS{pem: filepath.Join(dir, "cert.pem"), key: filepath.Join(dir, "key.pem"), leaf: cert.Leaf}
+	writeFile(t, made.pem, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Certificate[0]}))
 	writeFile(t, made.key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}))
 
 	roots := x509.NewCertPool()
-	roots.AddCert(f.cert.Leaf)
+	roots.AddCert(cert.Leaf)
 	made.server = &tls.Config{
-		Certificates: []tls.Certificate{f.cert},
+		Certificates: []tls.Certificate{cert},
 		ClientAuth:   tls.VerifyClientCertIfGiven,
 		ClientCAs:    roots,
 	}
 	made.client = &tls.Config{RootCAs: roots, ServerName: "localhost"}
 	made.alice = made.client.Clone()
-	made.alice.Certificates = []tls.Certificate{clientCertificate(t, f.cert)}
+	made.alice.Certificates = []tls.Certificate{clientCertificate(t, cert)}
 	return made
 }
 
+// A keyMaker makes a private key.
+type keyMaker func() (crypto.Signer, error)
+
+func ecdsaKey() (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) }
+
 // selfSigned makes a certificate for this machine that may sign others.
-func selfSigned() (tls.Certificate, error) {
+func selfSigned(key keyMaker) (tls.Certificate, error) {
 	return issue(&x509.Certificate{
 		SerialNumber:          big.NewInt(1),
 		Subject:               pkix.Name{CommonName: "localhost"},
@@ -291,7 +313,7 @@ func selfSigned() (tls.Certificate, error) {
 		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 		BasicConstraintsValid: true,
 		IsCA:                  true,
-	}, nil)
+	}, nil, key)
 }
 
 func clientCertificate(t testing.TB, ca tls.Certificate) tls.Certificate {
@@ -301,7 +323,7 @@ func clientCertificate(t testing.TB, ca tls.Certificate) tls.Certificate {
 		Subject:      pkix.Name{CommonName: labUser},
 		KeyUsage:     x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
-	}, &ca)
+	}, &ca, ecdsaKey)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -309,9 +331,9 @@ func clientCertificate(t testing.TB, ca tls.Certificate) tls.Certificate {
 }
 
 // issue makes a certificate, signed by ca or by itself.
-func issue(template *x509.Certificate, ca *tls.Certificate) (tls.Certificate, error) {
+func issue(template *x509.Certificate, ca *tls.Certificate, maker keyMaker) (tls.Certificate, error) {
 	template.NotBefore, template.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(24*time.Hour)
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	key, err := maker()
 	if err != nil {
 		return tls.Certificate{}, err
 	}
@@ -319,7 +341,7 @@ func issue(template *x509.Certificate, ca *tls.Certificate) (tls.Certificate, er
 	if ca != nil {
 		parent, signer = ca.Leaf, ca.PrivateKey
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, signer)
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signer)
 	if err != nil {
 		return tls.Certificate{}, err
 	}

@@ -95,10 +95,15 @@ func goSASLClient(mechanism, password string) sasl.Client {
 	return nil
 }
 
-// wantResult checks that one login happened and who it was.
+// wantResult checks that one login happened and that it was labUser's.
 func wantResult(t *testing.T, s sighting, mechanism string, secure bool) {
 	t.Helper()
-	want := saslkit.Result{User: labUser, Realm: labRealm, Authzid: labUser, Mechanism: mechanism}
+	wantResultOf(t, s, labUser, mechanism, secure)
+}
+
+func wantResultOf(t *testing.T, s sighting, user, mechanism string, secure bool) {
+	t.Helper()
+	want := saslkit.Result{User: user, Realm: labRealm, Authzid: user, Mechanism: mechanism}
 	switch mechanism {
 	case "EXTERNAL":
 		want.Realm = "" // the channel's identity is not cut

@@ -1,9 +1,12 @@
-"""Logs in with the client half of Cyrus SASL: libsasl2_login.py smtp|imap PORT MECHANISM USER PASSWORD [CERTIFICATE]
+"""Logs in with the client half of Cyrus SASL: libsasl2_login.py smtp|imap PORT MECHANISM USER PASSWORD [CERTIFICATE [BINDING]]
 
-The library computes every message; this script only carries them. With a certificate STARTTLS comes first. The exit
-status is 0 if the server said yes and the library is content with the server's proof, where the mechanism has one.
+The library computes every message; this script only carries them. With a certificate STARTTLS comes first. For a
+mechanism with -PLUS the library is told of a channel binding, tls-server-end-point or tls-unique, which TLS 1.3 does not
+have. The exit status is 0 if the server said yes and the library is content with the server's proof, where the mechanism
+has one.
 """
 import base64
+import hashlib
 import socket
 import ssl
 import sys
@@ -12,10 +15,11 @@ from ctypes import (CDLL, CFUNCTYPE, POINTER, Structure, byref, c_char_p, c_int,
 
 OK, CONTINUE = 0, 1
 CB_END, CB_USER, CB_AUTHNAME, CB_PASS, CB_GETREALM = 0, 0x4001, 0x4002, 0x4004, 0x4008
-SEC_PROPS = 101
+CHANNEL_BINDING, SEC_PROPS = 21, 101
 
 protocol, port, mechanism, user, password = sys.argv[1:6]
 certificate = sys.argv[6] if len(sys.argv) > 6 else None
+binding = sys.argv[7] if len(sys.argv) > 7 else "tls-server-end-point"
 
 
 class Callback(Structure):
@@ -25,6 +29,10 @@ class Callback(Structure):
 class SecurityProperties(Structure):
     _fields_ = [("min_ssf", c_uint), ("max_ssf", c_uint), ("maxbufsize", c_uint), ("flags", c_uint),
                 ("names", c_void_p), ("values", c_void_p)]
+
+
+class ChannelBinding(Structure):
+    _fields_ = [("name", c_char_p), ("critical", c_int), ("len", c_ulong), ("data", c_char_p)]
 
 
 def memory(content):
@@ -75,6 +83,10 @@ class Cyrus:
         no_layer = SecurityProperties(0, 0, 0, 0, None, None)
         self.must("sasl_setprop", self.lib.sasl_setprop(self.conn, SEC_PROPS, byref(no_layer)))
 
+    def bind(self, data):
+        self.bound = ChannelBinding(binding.encode(), 1, len(data), data)
+        self.must("sasl_setprop", self.lib.sasl_setprop(self.conn, CHANNEL_BINDING, byref(self.bound)))
+
     def must(self, what, code):
         if code not in (OK, CONTINUE):
             detail = self.lib.sasl_errdetail(self.conn) if self.conn else b""
@@ -117,8 +129,15 @@ class Wire:
         self.say(command)
         self.reply()
         context = ssl.create_default_context(cafile=certificate)
+        if binding == "tls-unique":
+            context.maximum_version = ssl.TLSVersion.TLSv1_2
         self.socket = context.wrap_socket(self.socket, server_hostname="localhost")
         self.file = self.socket.makefile("rb")
+
+    def binding(self):
+        if binding == "tls-unique":
+            return self.socket.get_channel_binding(binding)
+        return hashlib.sha256(self.socket.getpeercert(binary_form=True)).digest()  # as its signature does
 
 
 wire = Wire()
@@ -138,6 +157,8 @@ else:
         wire.start_tls("s STARTTLS")
 
 cyrus = Cyrus()
+if mechanism.endswith("-PLUS"):
+    cyrus.bind(wire.binding())
 initial = cyrus.start()
 command = f"{begin} {mechanism}"
 if initial is not None:

@@ -48,7 +48,12 @@ func TestCyrusReadsOurFile(t *testing.T) {
 // authOn logs our client in on a connection of its own.
 func authOn(t *testing.T, l *lab, mechanism, user, password string) error {
 	t.Helper()
-	c := helloSMTP(t, l, inClear)
+	return authOnSMTP(t, l, inClear, mechanism, user, password)
+}
+
+func authOnSMTP(t *testing.T, l *lab, w wire, mechanism, user, password string) error {
+	t.Helper()
+	c := helloSMTP(t, l, w)
 	x := ourSMTPClientAs(t, c, mechanism, user, password)
 	if err := c.Auth(x); err != nil {
 		return err

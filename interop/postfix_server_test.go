@@ -17,6 +17,11 @@ import (
 // cyrusPostfix is today's reference: Postfix with Cyrus SASL over a sasldb2.
 func cyrusPostfix(t *testing.T, db string) (*postfix, *lab) {
 	t.Helper()
+	return cyrusPostfixOffering(t, db, fourMechanisms)
+}
+
+func cyrusPostfixOffering(t *testing.T, db string, mechanisms []string) (*postfix, *lab) {
+	t.Helper()
 	needCyrusModules(t)
 	p := newPostfix(t)
 	l := &lab{addr: p.addr, tls: labTLS(t)}
@@ -27,7 +32,7 @@ func cyrusPostfix(t *testing.T, db string) (*postfix, *lab) {
 	file := p.write(t, "sasldb2", string(database))
 	p.give(t, "sasldb2")
 	conf := p.write(t, "etc/sasl/smtpd.conf", "pwcheck_method: auxprop\nauxprop_plugin: sasldb\nsasldb_path: "+file+
-		"\nmech_list: "+strings.Join(fourMechanisms, " ")+"\n")
+		"\nmech_list: "+strings.Join(mechanisms, " ")+"\n")
 	p.start(t, []string{
 		"myhostname = mail.example",
 		"mynetworks = 192.0.2.1/32",

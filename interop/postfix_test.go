@@ -142,21 +142,28 @@ func (p *postfix) start(t testing.TB, settings, transports []string) {
 // greets waits until smtpd says what it is.
 func (p *postfix) greets(t testing.TB) {
 	t.Helper()
+	if err := greeted(p.addr, "220 "); err != nil {
+		t.Fatalf("Postfix: %v\n%s", err, p.logged())
+	}
+}
+
+// greeted waits until a server says what it is.
+func greeted(addr, greeting string) error {
 	const patience = 15 * time.Second
 	var said string
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		conn, err := net.Dial("tcp", p.addr)
+		conn, err := net.Dial("tcp", addr)
 		if err != nil {
 			continue
 		}
 		conn.SetDeadline(deadline)
 		said, _ = bufio.NewReader(conn).ReadString('\n')
 		conn.Close()
-		if strings.HasPrefix(said, "220 ") {
-			return
+		if strings.HasPrefix(said, greeting) {
+			return nil
 		}
 	}
-	t.Fatalf("Postfix does not greet within %v: %q\n%s", patience, said, p.logged())
+	return fmt.Errorf("%s does not greet within %v: %q", addr, patience, said)
 }
 
 // command runs postfix(1). Its output goes to a file: a daemon that inherited a

@@ -81,6 +81,14 @@ func (d *dialog) upgrade(l *lab) {
 	d.r = bufio.NewReader(d.conn)
 }
 
+// channel is what the client knows of the connection.
+func (d *dialog) channel() saslkit.Channel {
+	if conn, ok := d.conn.(*tls.Conn); ok {
+		return saslkit.ClientTLS(conn.ConnectionState())
+	}
+	return saslkit.Channel{}
+}
+
 func (d *dialog) say(line string) {
 	d.t.Helper()
 	if _, err := d.conn.Write([]byte(line + "\r\n")); err != nil {

@@ -11,6 +11,8 @@ import (
 // packages are the Debian packages that hold the commands.
 var packages = map[string]string{
 	"curl":             "curl",
+	"doveadm":          "dovecot-core",
+	"dovecot":          "dovecot-core",
 	"gsasl":            "gsasl",
 	"mbsync":           "isync",
 	"msmtp":            "msmtp",
@@ -18,6 +20,7 @@ var packages = map[string]string{
 	"perl":             "perl",
 	"postfix":          "postfix",
 	"python3":          "python3",
+	"psql":             "postgresql-client",
 	"saslpasswd2":      "sasl2-bin",
 	"sasldblistusers2": "sasl2-bin",
 	"swaks":            "swaks",

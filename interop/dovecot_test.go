@@ -1,0 +1,182 @@
+package interop
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/saslkit/saslkit"
+	"github.com/saslkit/saslkit/internal/peers"
+)
+
+// dovecotConf is for Dovecot 2.3. %[1]s is the directory, %[2]s the certificate,
+// %[3]s its key, %[4]s the port. What is not needed for a login is not started, and
+// nothing is in a chroot, which containers may forbid. Without its socket Dovecot
+// does not slow down after refusals.
+const dovecotConf = `
+base_dir = %[1]s/run
+state_dir = %[1]s/state
+log_path = %[1]s/log
+auth_mechanisms = plain scram-sha-1 scram-sha-256
+auth_failure_delay = 0
+auth_username_chars =
+auth_verbose = yes
+disable_plaintext_auth = no
+listen = 127.0.0.1
+protocols = imap
+mail_location = maildir:%[1]s/mail/%%u
+ssl = yes
+ssl_cert = <%[2]s
+ssl_key = <%[3]s
+passdb {
+  driver = passwd-file
+  args = %[1]s/users
+}
+userdb {
+  driver = static
+  args = uid=nobody gid=nogroup home=%[1]s/mail/%%u
+}
+service imap-login {
+  chroot =
+  inet_listener imap {
+    port = %[4]s
+  }
+  inet_listener imaps {
+    port = 0
+  }
+}
+service anvil {
+  chroot =
+  unix_listener anvil-auth-penalty {
+    mode = 0
+  }
+}
+`
+
+// dovecot runs a private instance of Dovecot that serves IMAP until the test ends,
+// with these accounts, name to stored password, and returns it as a lab of which
+// only the address is known.
+func dovecot(t testing.TB, accounts map[string]string) *lab {
+	t.Helper()
+	command := need(t, "dovecot")
+	if _, err := os.Stat("/usr/lib/dovecot/imap"); err != nil {
+		peers.Missing(t, "Dovecot's imap (Debian package dovecot-imapd)")
+	}
+	peers.Root(t, "Dovecot's master")
+	// Not t.TempDir: the login processes are other users.
+	dir, err := os.MkdirTemp("", "saslkit-dovecot-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	l := &lab{tls: labTLS(t), addr: net.JoinHostPort("127.0.0.1", freePort(t))}
+	dovecotFiles(t, dir, l, accounts)
+
+	log := filepath.Join(dir, "log")
+	cmd := exec.Command(command, "-F", "-c", filepath.Join(dir, "conf"))
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Signal(syscall.SIGTERM)
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("Dovecot ended: %v", err)
+		}
+		if t.Failed() {
+			said, _ := os.ReadFile(log)
+			t.Logf("Dovecot's log:\n%s", said)
+		}
+	})
+	if err := greeted(l.addr, "* OK "); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func dovecotFiles(t testing.TB, dir string, l *lab, accounts map[string]string) {
+	t.Helper()
+	mail := filepath.Join(dir, "mail")
+	if err := os.Mkdir(mail, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	for path, mode := range map[string]os.FileMode{dir: 0o755, mail: 0o777} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, port, _ := net.SplitHostPort(l.addr)
+	writeFile(t, filepath.Join(dir, "conf"), fmt.Appendf(nil, dovecotConf, dir, l.tls.pem, l.tls.key, port))
+	var lines strings.Builder
+	for user, stored := range accounts {
+		fmt.Fprintf(&lines, "%s:%s\n", user, stored)
+	}
+	users := filepath.Join(dir, "users")
+	writeFile(t, users, []byte(lines.String()))
+	if err := os.Chmod(users, 0o644); err != nil { // the auth process is not root
+		t.Fatal(err)
+	}
+}
+
+// doveadmPassword makes a stored password with Dovecot's tool.
+func doveadmPassword(t testing.TB, scheme, password string) string {
+	t.Helper()
+	conf := filepath.Join(t.TempDir(), "conf")
+	writeFile(t, conf, []byte("log_path = /dev/stderr\n")) // the system's is not looked at
+	out, err := exec.Command(need(t, "doveadm"), "-c", conf, "pw", "-s", scheme, "-p", password).Output()
+	if err != nil {
+		t.Fatalf("doveadm pw: %v", err)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// authOnIMAP logs our client in on a connection of its own, line by line: go-imap's
+// client says "=" where an empty response is due.
+func authOnIMAP(t *testing.T, l *lab, w wire, mechanism, user, password string) error {
+	t.Helper()
+	d, capabilities := imapDialog(t, l, w)
+	defer d.conn.Close()
+	x, err := saslkit.NewClient(saslkit.ClientConfig{
+		Credentials: saslkit.Credentials{Username: user, Password: password},
+		Offered:     mechanismsIn(capabilities),
+		Mechanisms:  []string{mechanism},
+		Policy:      labPolicy,
+		Channel:     d.channel(),
+		Service:     "imap",
+		Host:        "localhost",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, response, err := x.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.say("a AUTHENTICATE " + mechanism)
+	for {
+		line := d.reply()[0]
+		encoded, more := strings.CutPrefix(line, "+")
+		switch {
+		case strings.HasPrefix(line, "a OK"):
+			return x.Finish()
+		case !more:
+			return errors.New(line)
+		case response == nil:
+			challenge, err := base64.StdEncoding.DecodeString(strings.TrimSpace(encoded))
+			if err != nil {
+				t.Fatalf("the server said %q", line)
+			}
+			if response, err = x.Next(challenge); err != nil {
+				return err
+			}
+		}
+		d.say(b64(string(response)))
+		response = nil
+	}
+}

@@ -35,8 +35,8 @@ func TestClientReasons(t *testing.T) {
 	}{
 		{"filter", saslkit.ClientConfig{Credentials: full, Offered: ours, Channel: tls, MechanismFilter: filter(t, "!plain, static:rest")}, "LOGIN", 0},
 		{"filter with a list", saslkit.ClientConfig{Credentials: full, Offered: ours, Mechanisms: []string{"PLAIN", "CRAM-MD5"}, Channel: tls, MechanismFilter: filter(t, "cram-md5")}, "CRAM-MD5", 0},
-		{"filter without an offer", saslkit.ClientConfig{Credentials: full, Mechanisms: []string{"PLAIN"}, Channel: tls, MechanismFilter: filter(t, "login")}, "the mechanism filter does not name it: PLAIN", mech.MechanismUnavailable},
-		{"filter that excludes all", saslkit.ClientConfig{Credentials: full, Offered: ours, Mechanisms: []string{"PLAIN", "LOGIN"}, Channel: tls, MechanismFilter: filter(t, "!static:x")}, "the mechanism filter excludes it: !static:x: PLAIN, LOGIN", mech.MechanismUnavailable},
+		{"filter without an offer", saslkit.ClientConfig{Credentials: full, Mechanisms: []string{"PLAIN"}, Channel: tls, MechanismFilter: filter(t, "login")}, "filtered out, no pattern fits: PLAIN", mech.MechanismUnavailable},
+		{"filter that excludes all", saslkit.ClientConfig{Credentials: full, Offered: ours, Mechanisms: []string{"PLAIN", "LOGIN"}, Channel: tls, MechanismFilter: filter(t, "!static:x")}, `filtered out by "!static:x": PLAIN, LOGIN`, mech.MechanismUnavailable},
 		{"only strangers", saslkit.ClientConfig{Credentials: full, Offered: []string{"NTLM", "xoauth2", "N\x1bT"}, Channel: tls}, "does not exist here: NTLM, XOAUTH2)", mech.MechanismUnavailable},
 		{"in the clear", saslkit.ClientConfig{Credentials: full, Offered: []string{"PLAIN", "LOGIN", "NTLM"}}, "only under TLS: PLAIN, LOGIN; ", mech.EncryptionRequired},
 		{"only by name", saslkit.ClientConfig{Credentials: full, Offered: []string{"CRAM-MD5"}, Channel: tls}, "used only if asked for by name: CRAM-MD5", mech.MechanismUnavailable},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/saslkit/saslkit/mech"
@@ -67,9 +68,9 @@ func (f *MechanismFilter) first(mechanism string) (filterPattern, bool) {
 // explain says why a mechanism is excluded.
 func (f *MechanismFilter) explain(mechanism string) string {
 	if p, found := f.first(mechanism); found {
-		return "the mechanism filter excludes it: " + p.text
+		return "filtered out by " + p.text
 	}
-	return "the mechanism filter does not name it"
+	return "filtered out, no pattern fits"
 }
 
 // Bounds of a filter, for mistakes such as a file that names itself.
@@ -122,7 +123,7 @@ func isFilterBlank(r rune) bool { return strings.ContainsRune(", \t\r\n", r) }
 
 func (p *filterParser) pattern(word string, at filterPlace) error {
 	pattern := strings.TrimLeft(word, "!")
-	made := filterPattern{text: word, exclude: at.exclude != ((len(word)-len(pattern))%2 == 1)}
+	made := filterPattern{text: strconv.Quote(word), exclude: at.exclude != ((len(word)-len(pattern))%2 == 1)}
 	if at.path != "" {
 		made.text += " in " + at.path
 	}

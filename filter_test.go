@@ -162,9 +162,9 @@ func TestMechanismFilterExplains(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{
-		"LOGIN":    "the mechanism filter excludes it: LOGIN in /two",
-		"CRAM-MD5": "the mechanism filter excludes it: !cram-md5",
-		"GSSAPI":   "the mechanism filter does not name it",
+		"LOGIN":    `filtered out by "LOGIN" in /two`,
+		"CRAM-MD5": `filtered out by "!cram-md5"`,
+		"GSSAPI":   "filtered out, no pattern fits",
 	} {
 		if got := f.explain(name); got != want {
 			t.Errorf("%s: got %q, want %q", name, got, want)

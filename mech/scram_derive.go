@@ -36,6 +36,7 @@ type Derivation struct {
 	iterations int
 
 	slots   chan struct{} // one for each derivation under way
+	queue   int64         // how many may wait
 	waiting atomic.Int64
 
 	mu         sync.Mutex
@@ -51,11 +52,11 @@ const (
 	MaxDerivedIterations = 1_000_000
 	// cachedKeys bounds each half of the cache, in entries of some 300 bytes.
 	cachedKeys = 4096
-	// queueFactor says how many may wait for one that computes. The last one
-	// waits about 3 ms with 4,096 iterations.
-	queueFactor   = 4
-	derivedSalt   = 16 // bytes, as the salts of stored keys have
-	leastDecoyKey = 16
+	// queuedIterations bounds the queue for a processor: whoever comes last waits
+	// about a second.
+	queuedIterations = 8_000_000
+	derivedSalt      = 16 // bytes, as the salts of stored keys have
+	leastDecoyKey    = 16
 )
 
 // ErrDerivation: the parameters of a Derivation are out of bounds.
@@ -82,9 +83,10 @@ func NewDerivation(decoyKey []byte, iterations int) (*Derivation, error) {
 		sum := sha256.Sum256(decoyKey)
 		decoyKey = sum[:]
 	}
+	processors := runtime.GOMAXPROCS(0)
 	return &Derivation{
 		decoyKey: decoyKey, cacheKey: randomKey(), iterations: iterations,
-		slots: make(chan struct{}, runtime.GOMAXPROCS(0)),
+		slots: make(chan struct{}, processors), queue: int64(processors * queuedIterations / iterations),
 		young: map[derivedFor]derivedKeys{},
 	}, nil
 }
@@ -165,7 +167,7 @@ func (d *Derivation) enter(ctx context.Context) error {
 	default:
 	}
 	defer d.waiting.Add(-1)
-	if d.waiting.Add(1) > int64(queueFactor*cap(d.slots)) {
+	if d.waiting.Add(1) > d.queue {
 		return errBusy
 	}
 	select {

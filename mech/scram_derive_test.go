@@ -224,7 +224,7 @@ func TestDerivedKeysAreBounded(t *testing.T) {
 // wait, and the others are told that there is trouble.
 func TestDerivationsAreLimited(t *testing.T) {
 	t.Parallel()
-	d := testDerivation(t)
+	d := newDerivation(t, "0123456789abcdef", MaxDerivedIterations)
 	for range cap(d.slots) {
 		if err := d.enter(t.Context()); err != nil {
 			t.Fatal(err)
@@ -232,10 +232,10 @@ func TestDerivationsAreLimited(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	waiting := make(chan error)
-	for range queueFactor * cap(d.slots) {
+	for range d.queue {
 		go func() { waiting <- d.enter(ctx) }()
 	}
-	for d.waiting.Load() < int64(queueFactor*cap(d.slots)) {
+	for d.waiting.Load() < d.queue {
 		select {
 		case err := <-waiting:
 			t.Fatalf("did not wait: %v", err)
@@ -250,7 +250,7 @@ func TestDerivationsAreLimited(t *testing.T) {
 		t.Errorf("a place became free: %v", err)
 	}
 	cancel()
-	for range queueFactor*cap(d.slots) - 1 {
+	for range d.queue - 1 {
 		if err := <-waiting; !errors.Is(err, context.Canceled) {
 			t.Errorf("the connection ended: %v", err)
 		}

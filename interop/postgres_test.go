@@ -2,6 +2,7 @@ package interop
 
 import (
 	"context"
+	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -16,17 +17,19 @@ import (
 	"github.com/saslkit/saslkit/internal/peers"
 )
 
-// A postgres is a private instance of PostgreSQL that listens on a Unix socket.
-// Its superuser comes in without a password, everybody else by SCRAM-SHA-256.
+// A postgres is a private instance of PostgreSQL that listens on a Unix socket and,
+// for TLS, on an address. The superuser comes in by the socket without a password,
+// everybody else by SCRAM-SHA-256.
 type postgres struct {
-	dir   string // holds the socket
-	owner *syscall.SysProcAttr
+	dir        string // holds the socket
+	addr, port string // the port is a part of the socket's name too
+	tls        *testTLS
+	owner      *syscall.SysProcAttr
 }
 
 const (
 	postgresAdmin = "postgres"
-	postgresPort  = "5432" // a part of the socket's name
-	postgresHBA   = "local all " + postgresAdmin + " trust\nlocal all all scram-sha-256\n"
+	postgresHBA   = "local all " + postgresAdmin + " trust\nlocal all all scram-sha-256\nhostssl all all 127.0.0.1/32 scram-sha-256\n"
 )
 
 // newPostgres runs an instance until the test ends.
@@ -40,13 +43,17 @@ func newPostgres(t testing.TB) *postgres {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	p := &postgres{dir: dir}
-	p.disown(t)
+	p := &postgres{dir: dir, port: freePort(t), tls: labTLS(t)}
+	p.addr = net.JoinHostPort("127.0.0.1", p.port)
+	cert, key := p.copy(t, p.tls.pem), p.copy(t, p.tls.key)
+	p.disown(t, ".", cert, key)
 
 	data := filepath.Join(dir, "data")
 	p.run(t, p.command(initdb, "--no-sync", "--username="+postgresAdmin, "--encoding=UTF8", "--locale=C", "--auth=trust", "--pgdata="+data))
 	writeFile(t, filepath.Join(data, "pg_hba.conf"), []byte(postgresHBA)) // the file is theirs already
-	cmd := p.command(server, "-D", data, "-k", dir, "-p", postgresPort, "-c", "listen_addresses=", "-c", "fsync=off", "-c", "shared_buffers=1MB", "-c", "max_connections=10")
+	cmd := p.command(server, "-D", data, "-k", dir, "-p", p.port, "-c", "listen_addresses=127.0.0.1",
+		"-c", "ssl=on", "-c", "ssl_cert_file=../"+cert, "-c", "ssl_key_file=../"+key,
+		"-c", "fsync=off", "-c", "shared_buffers=1MB", "-c", "max_connections=10")
 	log, err := os.Create(filepath.Join(dir, "log"))
 	if err != nil {
 		t.Fatal(err)
@@ -81,9 +88,21 @@ func postgresProgram(t testing.TB, name string) string {
 	return peers.Need(t, name, "postgresql")
 }
 
-// disown gives the directory to the user postgres if we are root, as whom
+// copy puts a file into the directory and returns its name there.
+func (p *postgres) copy(t testing.TB, file string) string {
+	t.Helper()
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Base(file)
+	writeFile(t, filepath.Join(p.dir, name), content)
+	return name
+}
+
+// disown gives files of the directory to the user postgres if we are root, as whom
 // PostgreSQL does not run.
-func (p *postgres) disown(t testing.TB) {
+func (p *postgres) disown(t testing.TB, names ...string) {
 	t.Helper()
 	if os.Getuid() != 0 {
 		return
@@ -94,8 +113,10 @@ func (p *postgres) disown(t testing.TB) {
 	}
 	uid, _ := strconv.Atoi(owner.Uid)
 	gid, _ := strconv.Atoi(owner.Gid)
-	if err := os.Chown(p.dir, uid, gid); err != nil {
-		t.Fatal(err)
+	for _, name := range names {
+		if err := os.Chown(filepath.Join(p.dir, name), uid, gid); err != nil {
+			t.Fatal(err)
+		}
 	}
 	p.owner = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
 }
@@ -121,7 +142,7 @@ func (p *postgres) run(t testing.TB, cmd *exec.Cmd) string {
 func (p *postgres) psql(t testing.TB, role, password, statement string) *exec.Cmd {
 	t.Helper()
 	cmd := p.command(need(t, "psql"), "--no-psqlrc", "--no-password", "--tuples-only", "--no-align", "--quiet",
-		"--set=ON_ERROR_STOP=1", "--host="+p.dir, "--port="+postgresPort, "--username="+role, "--dbname=postgres", "--command="+statement)
+		"--set=ON_ERROR_STOP=1", "--host="+p.dir, "--port="+p.port, "--username="+role, "--dbname=postgres", "--command="+statement)
 	cmd.Env = append(cmd.Env, "PGPASSWORD="+password, "PGPASSFILE="+filepath.Join(p.dir, "none"))
 	return cmd
 }

@@ -1,10 +1,14 @@
 package interop
 
 import (
+	"crypto/tls"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/saslkit/saslkit"
+	"github.com/saslkit/saslkit/mech"
 	"github.com/saslkit/saslkit/verifier"
 	"github.com/saslkit/saslkit/verifier/verifiertest"
 )
@@ -23,7 +27,7 @@ func TestPostgreSQLRecords(t *testing.T) {
 	t.Parallel()
 	p := newPostgres(t)
 	for role, password := range postgresPasswords {
-		t.Run("theirs/"+role, func(t *testing.T) {
+		t.Run(role, func(t *testing.T) {
 			theirs, ours := role+"_theirs", role+"_ours"
 			p.admin(t, fmt.Sprintf("create role %s login password '%s'", theirs, password))
 			record := p.admin(t, "select rolpassword from pg_authid where rolname = '"+theirs+"'")
@@ -57,5 +61,49 @@ func TestPostgreSQLRecords(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Our client against PostgreSQL itself, which binds to tls-server-end-point. It goes
+// by the name at the start of the connection, and looks at none in SCRAM.
+func TestPostgreSQLServer(t *testing.T) {
+	t.Parallel()
+	p := newPostgres(t)
+	p.admin(t, fmt.Sprintf("create role %s login password '%s'", labUser, labPassword))
+	own := scramKeys(t, scram256, labPassword)
+	p.admin(t, fmt.Sprintf("create role %s login password '%s'", keysUser, own.Value))
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		for _, mechanism := range []string{scram256, scram256Plus} {
+			t.Run(mechanism+"/"+tls.VersionName(version), func(t *testing.T) {
+				try := func(role, password string, bound func(tls.ConnectionState) saslkit.Channel) error {
+					t.Helper()
+					w := p.dial(t, version, role)
+					if !slices.Contains(w.mechanisms, mechanism) {
+						t.Fatalf("PostgreSQL offers %q", w.mechanisms)
+					}
+					a := login{mechanism: mechanism, user: role, password: password}
+					if isPlus(mechanism) {
+						a.channel = bound(w.conn.ConnectionState())
+					}
+					return a.into(t, w.server(mechanism))
+				}
+				toCertificate := func(state tls.ConnectionState) saslkit.Channel { return boundBy(mech.BindingEndPoint, state) }
+				for _, role := range []string{labUser, keysUser} {
+					if err := try(role, labPassword, toCertificate); err != nil {
+						t.Errorf("%s: %v", role, err)
+					}
+					if err := try(role, "wrong", toCertificate); err == nil || !strings.Contains(err.Error(), "28P01") { // invalid_password
+						t.Errorf("%s with a wrong password: %v", role, err)
+					}
+				}
+				if !isPlus(mechanism) {
+					return
+				}
+				toAnother := func(tls.ConnectionState) saslkit.Channel { return labBinding.channel() }
+				if err := try(labUser, labPassword, toAnother); err == nil || !strings.Contains(err.Error(), "SCRAM channel binding check failed") {
+					t.Errorf("bound to another certificate: %v", err)
+				}
+			})
+		}
 	}
 }

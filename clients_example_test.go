@@ -1,0 +1,100 @@
+package saslkit_test
+
+import (
+	cryptotls "crypto/tls"
+	"fmt"
+	"log"
+	"net/smtp"
+
+	"github.com/saslkit/saslkit"
+	"github.com/saslkit/saslkit/mech"
+)
+
+// Why a mechanism is used, and why the others are not.
+func ExampleClientConfig_Candidates() {
+	cfg := saslkit.ClientConfig{
+		Credentials: saslkit.Credentials{Username: "alice", Password: "pencil"},
+		Offered:     saslkit.OfferedSMTP([]string{"mail.example.com", "SIZE 35882577", "AUTH LOGIN PLAIN XOAUTH2"}),
+		Channel:     saslkit.Channel{Secure: true},
+	}
+	for _, c := range cfg.Candidates() {
+		if c.Mechanism == "PLAIN" || c.Mechanism == "LOGIN" || c.Mechanism == "CRAM-MD5" || c.Mechanism == "XOAUTH2" {
+			fmt.Printf("%s: %s\n", c.Mechanism, c.Reason)
+		}
+	}
+	// Output:
+	// CRAM-MD5: not offered by the server
+	// PLAIN: it is chosen
+	// LOGIN: it could be used, but PLAIN comes first
+	// XOAUTH2: does not exist here
+}
+
+// A list of one's own takes the place of the order by strength.
+func ExampleClientConfig_mechanisms() {
+	client, err := saslkit.NewClient(saslkit.ClientConfig{
+		Credentials: saslkit.Credentials{Username: "alice", Password: "pencil"},
+		Offered:     []string{"DIGEST-MD5", "CRAM-MD5", "PLAIN"},
+		Mechanisms:  []string{"CRAM-MD5", "DIGEST-MD5"},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(client.Mechanism())
+	// Output: CRAM-MD5
+}
+
+// A setting of Postfix's client, as it stands in main.cf.
+func ExampleParseMechanismFilter() {
+	filter, err := saslkit.ParseMechanismFilter("!plain, !login, static:rest")
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = saslkit.NewClient(saslkit.ClientConfig{
+		Credentials:     saslkit.Credentials{Username: "alice", Password: "pencil"},
+		Offered:         []string{"PLAIN", "LOGIN"},
+		Mechanisms:      []string{"PLAIN", "LOGIN"},
+		MechanismFilter: filter,
+		Channel:         saslkit.Channel{Secure: true},
+	})
+	fmt.Println(mech.AsError(err).Detail())
+	// Output: mechanism-unavailable: saslkit: no usable mechanism (filtered out by "!plain": PLAIN; filtered out by "!login": LOGIN)
+}
+
+// A client that does not log in unless the server proves that it knows the
+// password and nobody sits in between.
+func ExampleClientConfig() {
+	channel := saslkit.Channel{Secure: true} // in a program: saslkit.ClientTLS(conn.ConnectionState())
+	_, err := saslkit.NewClient(saslkit.ClientConfig{
+		Credentials:    saslkit.Credentials{Username: "alice", Password: "pencil"},
+		Offered:        []string{"SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN"},
+		Mechanisms:     []string{"SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN"},
+		Policy:         mech.Policy{Clear: mech.MutualAuth, TLS: mech.MutualAuth},
+		ChannelBinding: saslkit.BindRequired,
+		Channel:        channel,
+	})
+	fmt.Println(mech.AsError(err).Detail())
+	// Output: mechanism-unavailable: saslkit: no usable mechanism (the channel has nothing to bind to: SCRAM-SHA-256-PLUS; channel binding is required: SCRAM-SHA-256; the policy asks for mutual_auth: PLAIN)
+}
+
+// The standard library's client.
+func ExampleSMTPAuth() {
+	client, err := smtp.Dial("mail.example.com:587")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+	if err := client.StartTLS(config); err != nil {
+		log.Fatal(err)
+	}
+	cfg := saslkit.ClientConfig{
+		Credentials: saslkit.Credentials{Username: "alice", Password: "pencil"},
+	}
+	if state, ok := client.TLSConnectionState(); ok {
+		cfg.Channel = saslkit.ClientTLS(state) // for SCRAM-…-PLUS
+	}
+	if err := client.Auth(saslkit.SMTPAuth(cfg)); err != nil {
+		log.Fatal(err)
+	}
+}
+
+var config = &cryptotls.Config{ServerName: "mail.example.com"}

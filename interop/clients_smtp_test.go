@@ -17,6 +17,7 @@ var smtpClients = []mailClient{
 	{"msmtp", slices.Concat(fourMechanisms, gnuSCRAM), nothingMore, msmtp},
 	{"curl", fourMechanisms, nothingMore, curlSMTP},
 	{"gsasl", slices.Concat(fourMechanisms, gnuSCRAM, plus(gnuSCRAM)), nothingMore, gsaslSMTP},
+	{"gsasl by tls-unique", plus(gnuSCRAM), nothingMore, gsaslUniqueSMTP},
 	{"mutt", slices.Concat(fourMechanisms, gnuSCRAM), needCyrusModules, mutt},
 	{"libsasl2", slices.Concat(fourMechanisms, scramMechanisms, plusMechanisms), needCyrusModules, libsasl2SMTP},
 	{"libsasl2 by tls-unique", []string{scram256Plus}, needCyrusModules, libsasl2UniqueSMTP},
@@ -101,6 +102,13 @@ func curlSMTP(t testing.TB, r clientRun) *exec.Cmd {
 }
 
 func gsaslSMTP(t testing.TB, r clientRun) *exec.Cmd { return gsasl(t, r, "--smtp") }
+
+// gsaslUniqueSMTP is gsasl under TLS 1.2, where it binds to tls-unique.
+func gsaslUniqueSMTP(t testing.TB, r clientRun) *exec.Cmd {
+	cmd := gsaslSMTP(t, r)
+	cmd.Args = append(cmd.Args, "--priority=NORMAL:-VERS-TLS1.3")
+	return cmd
+}
 
 func gsasl(t testing.TB, r clientRun, protocol string) *exec.Cmd {
 	args := []string{

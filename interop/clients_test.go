@@ -144,6 +144,29 @@ func (c mailClient) wantRefusal(t *testing.T, l *lab, mechanism string, w wire, 
 	}
 }
 
+// Debian's curl is built without GNU SASL. Held to SCRAM it sends no credentials at
+// all; one that is built with it logs in.
+func TestCurlSCRAM(t *testing.T) {
+	features := runOn(t, "", need(t, "curl"), "--version")
+	knows := slices.Contains(strings.Fields(features), "gsasl")
+	file := cyrusDatabase(t)
+	for service, command := range map[string]func(testing.TB, clientRun) *exec.Cmd{"smtp": curlSMTP, "imap": curlIMAP} {
+		t.Run(service, func(t *testing.T) {
+			t.Parallel()
+			l := labs[service](t, cyrusSetup(t, file))
+			output, err := mailClient{name: "curl", command: command}.run(t, l, scram256, labUser, labPassword, startTLS)
+			s := l.seen(t)
+			if knows {
+				wantResult(t, s, scram256, true)
+				return
+			}
+			if err == nil || len(s.events) != 0 {
+				t.Errorf("%v, %+v\nit printed:\n%s\non the wire:\n%s", err, s.events, output, s.transcript)
+			}
+		})
+	}
+}
+
 func nothingMore(testing.TB) {}
 
 // script is a file of testdata, run by Python.

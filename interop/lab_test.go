@@ -17,6 +17,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -56,7 +57,7 @@ type lab struct {
 var labPolicy = mech.Policy{Clear: mech.AnyMechanism, TLS: mech.AnyMechanism}
 
 // allMechanisms is a mech_list with every mechanism there is.
-var allMechanisms = []string{"PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "EXTERNAL", "ANONYMOUS"}
+var allMechanisms = slices.Concat(plusMechanisms, scramMechanisms, fourMechanisms, []string{"EXTERNAL", "ANONYMOUS"})
 
 // labAuth serves one user by every mechanism under the lab's policy.
 func labAuth() *saslkit.Authenticator {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/smtp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -33,11 +34,12 @@ func (d delivery) recipient() string { return "bob@" + d.transport() + ".example
 // Postfix's SMTP client logs in to our go-smtp server with passwords of a
 // texthash map, held to one mechanism by smtp_sasl_mechanism_filter.
 func TestPostfixClient(t *testing.T) {
+	t.Parallel()
 	needCyrusModules(t)
 	p := newPostfix(t)
 	file := cyrusDatabase(t)
 	var deliveries []delivery
-	for _, mechanism := range fourMechanisms {
+	for _, mechanism := range slices.Concat(fourMechanisms, scramMechanisms) {
 		for _, w := range []wire{inClear, startTLS} {
 			for _, password := range []string{labPassword, "wrong"} {
 				deliveries = append(deliveries, delivery{mechanism, w, password, smtpLab(t, cyrusSetup(t, file))})

@@ -15,6 +15,7 @@ import (
 // SASL 1.5 left behind for CRAM-MD5 is read by both in the same way: inner state,
 // outer state, big-endian words.
 func TestCyrusReadsOurFile(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "sasldb2")
 	err := sasldb.Create(file, []sasldb.Record{
 		{Authid: labUser, Realm: labRealm, Property: sasldb.PropertyPassword, Value: []byte(labPassword)},

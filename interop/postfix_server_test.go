@@ -53,6 +53,7 @@ func cyrusPostfixOffering(t *testing.T, db string, mechanisms []string) (*postfi
 // Our client against Postfix with Cyrus SASL: every mechanism that it offers,
 // the proof of the server where there is one, and a wrong password.
 func TestPostfixServer(t *testing.T) {
+	t.Parallel()
 	p, l := cyrusPostfix(t, cyrusDatabase(t))
 	for _, w := range []wire{inClear, startTLS} {
 		c := helloSMTP(t, l, w)

@@ -3,6 +3,7 @@ package interop
 import (
 	"bufio"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -11,6 +12,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -76,17 +78,26 @@ func (p *postfix) write(t testing.TB, name, content string) string {
 	return path
 }
 
-// freePort finds a port for a server that must be told one.
+// freePort finds a port for a server that must be told one. It is below those that
+// the kernel gives to connections, so that nobody takes it until the server does.
 func freePort(t testing.TB) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		port := strconv.Itoa(20000 + rand.IntN(12000))
+		ln, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", port))
+		if err != nil {
+			continue
+		}
+		ln.Close()
+		if _, taken := portsTaken.LoadOrStore(port, true); !taken {
+			return port
+		}
 	}
-	defer ln.Close()
-	_, port, _ := net.SplitHostPort(ln.Addr().String())
-	return port
+	t.Fatal("no port is free")
+	return ""
 }
+
+var portsTaken sync.Map // by freePort
 
 // services are the daemons that an instance needs to take a message and to pass
 // it on.

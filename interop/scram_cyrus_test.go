@@ -67,6 +67,7 @@ func TestCyrusServerSCRAM(t *testing.T) {
 
 // Our client against Postfix with Cyrus SASL, which is told of no channel binding.
 func TestPostfixServerSCRAM(t *testing.T) {
+	t.Parallel()
 	p, l := cyrusPostfixOffering(t, scramDatabase(t), scramMechanisms)
 	for _, w := range []wire{inClear, startTLS} {
 		for _, mechanism := range scramMechanisms {

@@ -66,6 +66,7 @@ func offerSCRAM(t *testing.T, p *postfix, l *lab, db string) {
 // by the password if it is stored, and by the SCRAM keys alone if it is not, of
 // which Cyrus knows SHA-256. It obeys every change.
 func TestCyrusTakesOurKeys(t *testing.T) {
+	t.Parallel()
 	need(t, "gsasl")
 	saslkit := saslkitCommand(t)
 	p, l := cyrusPostfix(t, cyrusDatabase(t))

@@ -32,7 +32,8 @@ Prints "ok mech=..." or "no reason=..." with one of: refused, bad-server (the
 server broke the protocol or did not prove itself), unavailable, no-mechanism,
 no-connection. The first two exit with 1, the others with 3.
 
-Without --mech it takes the strongest mechanism offered. A password is sent in
+Without --mech it takes the strongest mechanism offered, under TLS one that
+binds the login to it. A password is sent in
 the clear only with --insecure.`,
 		Example: `  saslkit login --starttls --trace smtp://mail.example:587 alice
   saslkit login --mech CRAM-MD5 imap://mail.example alice`,

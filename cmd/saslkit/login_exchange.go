@@ -152,6 +152,13 @@ func (x *clientExchange) finish() error {
 	if err := x.client.Finish(); err != nil {
 		return badServer("the server says yes but %s", strings.TrimPrefix(mech.AsError(err).Class.String(), "the server "))
 	}
+	shown := x.client.Assurance()
+	if shown.ServerProven {
+		x.wire.trace.note("the server has proven that it knows the password")
+	}
+	if shown.Binding != "" {
+		x.wire.trace.note("the login is bound to the channel by %s", shown.Binding)
+	}
 	return nil
 }
 

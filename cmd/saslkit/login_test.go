@@ -113,8 +113,8 @@ func TestTraceHidesSecrets(t *testing.T) {
 		"CRAM-MD5":           {`S: 334 "<`, `C: "demo <hidden>"`},
 		"DIGEST-MD5":         {`S: 334 "realm=`, `response=<hidden>,`, `S: 334 "rspauth=<hidden>"`, "C: \"\"\n"},
 		"ANONYMOUS":          {`C: AUTH ANONYMOUS ""`},
-		"SCRAM-SHA-256":      {`C: AUTH SCRAM-SHA-256 "n,,n=demo,r=`, `S: 334 "r=`, ",i=4096\"\n", `C: "c=biws,r=`, `,p=<hidden>"`, `S: 334 "v=<hidden>"`, "C: \"\"\n"},
-		"SCRAM-SHA-512-PLUS": {`C: AUTH SCRAM-SHA-512-PLUS "p=tls-exporter,,n=demo,r=`, `,p=<hidden>"`, `S: 334 "v=<hidden>"`},
+		"SCRAM-SHA-256":      {`C: AUTH SCRAM-SHA-256 "n,,n=demo,r=`, `S: 334 "r=`, ",i=4096\"\n", `C: "c=biws,r=`, `,p=<hidden>"`, `S: 334 "v=<hidden>"`, "C: \"\"\n", "-- the server has proven that it knows the password\n"},
+		"SCRAM-SHA-512-PLUS": {`C: AUTH SCRAM-SHA-512-PLUS "p=tls-exporter,,n=demo,r=`, `,p=<hidden>"`, `S: 334 "v=<hidden>"`, "-- the login is bound to the channel by tls-exporter\n"},
 	} {
 		for _, tls := range []bool{false, true} {
 			if mech.ByName(mechanism).Binds && !tls {

@@ -71,14 +71,20 @@ func onlyIfNamed(plain, plus *Mechanism) (*Mechanism, *Mechanism) {
 type scramServer struct {
 	server[scramServer]
 	hash   scram.Hash
-	first  scramClientFirst
-	added  []byte // the server's part of the nonce
+	first  string // the client's first message
+	header int    // length of its gs2-header, in bytes
+	nonce  string // the client's part
+	added  []byte // ours
 	name   string // prepared, as authzid
 	authz  string
+	typ    string // of channel binding
+
 	held   verifier.Secret
 	lookup error
-	record scram.Record // salt and count are as shown; no keys if they are to be derived
-	room   [nonceSize]byte
+	// Whoever has no keys is shown a salt of the Derivation, and so is nobody.
+	derived bool
+	salt    [derivedSalt]byte
+	room    [nonceSize]byte // for added
 }
 
 func newSCRAMServer(base serverBase, h scram.Hash) Server {
@@ -88,15 +94,15 @@ func newSCRAMServer(base serverBase, h scram.Hash) Server {
 }
 
 func (s *scramServer) awaitClientFirst(ctx context.Context, response []byte) ([]byte, state[scramServer], error) {
-	var err error
-	if s.first, err = parseSCRAMClientFirst(response); err != nil {
+	m, err := parseSCRAMClientFirst(response)
+	if err != nil {
 		return nil, nil, err
 	}
-	if err := s.checkFlag(); err != nil {
+	if err := s.checkFlag(&m); err != nil {
 		return nil, nil, err
 	}
-	if s.authz, err = s.prepareAuthzid(s.first.authzid); err == nil {
-		s.name, err = s.prepareName(s.first.user)
+	if s.authz, err = s.prepareAuthzid(m.authzid); err == nil {
+		s.name, err = s.prepareName(m.user)
 	}
 	if err != nil {
 		return nil, nil, scramNameError(err)
@@ -104,14 +110,11 @@ func (s *scramServer) awaitClientFirst(ctx context.Context, response []byte) ([]
 	if s.SCRAM == nil {
 		return nil, nil, errNoDerivation
 	}
-	s.held, s.lookup = s.LookupSecret(ctx, s.name, "", s.row.Secrets)
-	if !verifier.Answered(s.lookup) {
-		return nil, nil, s.lookup
-	}
-	if err := s.readSecret(); err != nil {
+	s.first, s.header, s.nonce, s.typ = m.whole, m.header, m.nonce, m.binding
+	if err := s.lookUp(ctx); err != nil {
 		return nil, nil, err
 	}
-	s.added = s.nonce.append(s.room[:0])
+	s.added = s.ServerConfig.nonce.append(s.room[:0])
 	return s.appendFirst(make([]byte, 0, usualChallenge)), (*scramServer).awaitClientFinal, nil
 }
 
@@ -131,17 +134,17 @@ func scramNameError(err error) error {
 
 // checkFlag compares what the client says about channel binding with the mechanism
 // and with what we offered (RFC 5802 section 6).
-func (s *scramServer) checkFlag() error {
-	switch flag := s.first.flag; {
-	case flag == 'p' && !s.row.Binds:
+func (s *scramServer) checkFlag(m *scramClientFirst) error {
+	switch {
+	case m.flag == 'p' && !s.row.Binds:
 		return malformed("channel-binding-not-supported", fmt.Errorf("mech: channel binding in %s", s.row.Name))
-	case flag != 'p' && s.row.Binds:
+	case m.flag != 'p' && s.row.Binds:
 		return malformed("malformed", fmt.Errorf("mech: no channel binding in %s", s.row.Name))
-	case flag == 'y' && s.Offers(s.row.Plus):
+	case m.flag == 'y' && s.Offers(s.row.Plus):
 		return &Error{Class: BadCredentials, Code: "server-does-support-channel-binding", Err: errDowngrade}
-	case flag == 'p':
-		if _, ok := s.Binding(s.first.binding); !ok {
-			return &Error{Class: BadCredentials, Code: "unsupported-channel-binding-type", Err: fmt.Errorf("mech: the channel has no binding of type %.32q", s.first.binding)}
+	case m.flag == 'p':
+		if _, ok := s.Binding(m.binding); !ok {
+			return &Error{Class: BadCredentials, Code: "unsupported-channel-binding-type", Err: fmt.Errorf("mech: the channel has no binding of type %.32q", m.binding)}
 		}
 	}
 	return nil
@@ -149,28 +152,40 @@ func (s *scramServer) checkFlag() error {
 
 var errDowngrade = errors.New("mech: the client did not see -PLUS, which was offered: somebody changed the list")
 
-// readSecret takes salt, count and keys from the secret. Whoever has no keys is shown
-// a salt of the Derivation, and so is nobody: the record is then a decoy.
-func (s *scramServer) readSecret() error {
-	if s.held.Kind != verifier.KindPassword {
-		var err error
-		if s.record, err = scram.Parse(s.held.Value); err != nil || s.record.Hash != s.hash {
-			return &verifier.ContractError{Rule: "a secret of a SCRAM kind is a record of that kind"}
-		}
-		s.held.Value = nil
+// lookUp gets the secret and settles what salt is shown.
+func (s *scramServer) lookUp(ctx context.Context) error {
+	s.held, s.lookup = s.LookupSecret(ctx, s.name, "", s.row.Secrets)
+	if !verifier.Answered(s.lookup) {
+		return s.lookup
 	}
-	if s.held.Kind == verifier.KindPassword || verifier.Refused(s.lookup) {
+	password := s.held.Kind == verifier.KindPassword
+	if _, err := s.keys(); err != nil && !password {
+		return err
+	}
+	if s.derived = password || verifier.Refused(s.lookup); s.derived {
 		user, realm := s.Named()
-		salt := s.SCRAM.salt(s.hash, user, realm)
-		s.record.Salt, s.record.Iterations = salt[:], s.SCRAM.iterations
+		s.salt = s.SCRAM.salt(s.hash, user, realm)
 	}
 	return nil
 }
 
+// keys takes the secret apart, if it is keys.
+func (s *scramServer) keys() (scram.Record, error) {
+	r, err := scram.Unpack(s.hash, s.held.Value)
+	if err != nil || s.held.Kind != s.row.Secrets[0] {
+		return scram.Record{}, &verifier.ContractError{Rule: "a secret of a SCRAM kind is count, keys and salt"}
+	}
+	return r, nil
+}
+
 // appendFirst appends the server-first-message. It is made twice instead of kept.
 func (s *scramServer) appendFirst(b []byte) []byte {
-	b = append(append(append(b, "r="...), s.first.nonce...), s.added...)
-	return scramServerFirst{salt: s.record.Salt, iterations: s.record.Iterations}.appendRest(b)
+	b = append(append(append(b, "r="...), s.nonce...), s.added...)
+	if s.derived {
+		return scramServerFirst{salt: s.salt[:], iterations: s.SCRAM.iterations}.appendRest(b)
+	}
+	r, _ := s.keys()
+	return scramServerFirst{salt: r.Salt, iterations: r.Iterations}.appendRest(b)
 }
 
 func (s *scramServer) awaitClientFinal(ctx context.Context, response []byte) ([]byte, state[scramServer], error) {
@@ -185,7 +200,7 @@ func (s *scramServer) awaitClientFinal(ctx context.Context, response []byte) ([]
 		return nil, nil, err
 	}
 	var message [usualAuthMessage]byte
-	auth := append(append(message[:0], s.first.bare()...), ',')
+	auth := append(append(message[:0], s.first[s.header:]...), ',')
 	auth = append(s.appendFirst(auth), ',')
 	auth = m.appendWithoutProof(auth)
 	match, serverKey, err := s.verify(ctx, m.proof[:m.size], auth)
@@ -201,7 +216,7 @@ func (s *scramServer) awaitClientFinal(ctx context.Context, response []byte) ([]
 	if err := s.finish(ctx, s.held.Account, s.name, s.authz); err != nil {
 		return nil, nil, err
 	}
-	s.identity.Binding = s.first.binding
+	s.identity.Binding = s.typ
 	var signature [scram.MaxSize]byte
 	return scramServerFinal{signature: s.hash.MAC(signature[:0], serverKey, auth)}.append(nil), nil, nil
 }
@@ -216,16 +231,16 @@ var errProofSize = errors.New("mech: the proof has another size than the hash")
 // comes before anything that costs time.
 func (s *scramServer) checkOurs(m *scramClientFinal) error {
 	var room [256]byte
-	nonce := append(append(room[:0], s.first.nonce...), s.added...)
-	if !secret.Equal(m.nonce, nonce) {
+	if !secret.Equal(m.nonce, append(append(room[:0], s.nonce...), s.added...)) {
 		return refused("nonce")
 	}
-	binding := append(make([]byte, 0, 128), s.first.whole[:s.first.header]...)
+	binding := append(room[:0], s.first[:s.header]...)
 	if s.row.Binds {
-		data, _ := s.Binding(s.first.binding)
+		data, _ := s.Binding(s.typ)
 		binding = append(binding, data...)
 	}
-	if !secret.Equal(m.binding, base64.StdEncoding.AppendEncode(room[:0], binding)) {
+	var encoded [256]byte
+	if !secret.Equal(m.binding, base64.StdEncoding.AppendEncode(encoded[:0], binding)) {
 		return refused("channel-bindings-dont-match")
 	}
 	return nil
@@ -233,11 +248,11 @@ func (s *scramServer) checkOurs(m *scramClientFinal) error {
 
 // verify checks the proof and returns the key for ours.
 func (s *scramServer) verify(ctx context.Context, proof, auth []byte) (match bool, serverKey []byte, err error) {
-	if s.held.Kind != verifier.KindPassword {
-		return s.hash.Proves(proof, s.record.StoredKey, auth), s.record.ServerKey, nil
+	if s.held.Kind == verifier.KindPassword {
+		return s.SCRAM.verify(ctx, derivedFor{s.hash, s.salt}, string(s.held.Value), proof, auth, !verifier.Refused(s.lookup))
 	}
-	who := derivedFor{s.hash, [derivedSalt]byte(s.record.Salt)}
-	return s.SCRAM.verify(ctx, who, string(s.held.Value), proof, auth, !verifier.Refused(s.lookup))
+	r, err := s.keys()
+	return s.hash.Proves(proof, r.StoredKey, auth), r.ServerKey, err
 }
 
 type scramClient struct {

@@ -22,5 +22,5 @@ func SCRAMSecret(kind verifier.Kind, password string, salt []byte, iterations in
 	if err != nil {
 		return nil, fmt.Errorf("mech: SCRAM secret: %w", err)
 	}
-	return r.Append(nil), nil
+	return r.Pack(), nil
 }

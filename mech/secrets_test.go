@@ -76,8 +76,9 @@ func TestSecretsOfPassword(t *testing.T) {
 		if !s.Kind.IsSCRAM() {
 			continue
 		}
-		r, err := scram.Parse(s.Value)
-		if err != nil || r.Hash.Name() != s.Kind.SCRAMName() || r.Iterations != 10000 || len(r.Salt) != 16 {
+		h, _ := scram.ByName(s.Kind.SCRAMName())
+		r, err := scram.Unpack(h, s.Value)
+		if err != nil || r.Iterations != 10000 || len(r.Salt) != 16 {
 			t.Errorf("%v: %d iterations, salt of %d bytes, %v", s.Kind, r.Iterations, len(r.Salt), err)
 		}
 		salts[string(r.Salt)] = true

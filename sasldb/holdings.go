@@ -57,9 +57,9 @@ func (h *holdings) secret(kind verifier.Kind) (secret []byte, held bool) {
 	if _, password := h.value(PropertyPassword); password || !kind.IsSCRAM() {
 		return nil, false
 	}
-	eachSCRAM(h.value, func(k verifier.Kind, keys []byte) {
+	eachSCRAM(h.value, func(k verifier.Kind, record []byte) {
 		if k == kind {
-			secret, held = keys, true
+			secret, held = unpackSCRAM(kind, record)
 		}
 	})
 	return secret, held

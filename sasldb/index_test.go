@@ -106,13 +106,13 @@ func TestLookupOfKinds(t *testing.T) {
 		{"empty", []verifier.Kind{password}, 0, "", verifier.ErrNoSecret},
 		{"otp", []verifier.Kind{verifier.KindOTP}, verifier.KindOTP, otp, nil},
 		{"broken", []verifier.Kind{verifier.KindOTP}, 0, "", verifier.ErrNoSecret},
-		{"scram", []verifier.Kind{password, scram}, scram, sha1Keys, nil},
+		{"scram", []verifier.Kind{password, scram}, scram, packed(sha1Keys), nil},
 		{"mixed", []verifier.Kind{scram}, 0, "", verifier.ErrNoSecret},
 		{"shut", []verifier.Kind{password}, password, "pw", verifier.ErrDisabled},
 		{"shut", []verifier.Kind{digest}, 0, "", verifier.ErrNoSecret},
 		{"marked", []verifier.Kind{password}, 0, "", verifier.ErrNoSecret},
 		{"reset", []verifier.Kind{password}, password, "new", verifier.ErrDisabled},
-		{"shutscram", []verifier.Kind{scram}, scram, sha1Keys, verifier.ErrDisabled},
+		{"shutscram", []verifier.Kind{scram}, scram, packed(sha1Keys), verifier.ErrDisabled},
 	} {
 		kind, value, err := ix.find(c.name, "r", c.kinds...)
 		if kind != c.kind || value != c.value || !errors.Is(err, c.err) {
@@ -287,12 +287,13 @@ func TestMemoryOfHostileFiles(t *testing.T) {
 	}
 }
 
-// TestLookupAllocations: the path for the system call, and what is returned.
+// TestLookupAllocations: the path for the system call, and what is returned; keys are
+// decoded, packed and copied.
 func TestLookupAllocations(t *testing.T) {
 	path := newFile(t, user("al", "r", "one"), property_("scram", propertySCRAM, sha1Keys))
 	db, c := openClocked(t, path, Options{})
 	c.advance(time.Minute)
-	for name, want := range map[string]float64{"al": 2, "scram": 2, "nobody": 1, strings.Repeat("long", 20): 1} {
+	for name, want := range map[string]float64{"al": 2, "scram": 4, "nobody": 1, strings.Repeat("long", 20): 1} {
 		kinds := []verifier.Kind{verifier.KindSCRAMSHA1, verifier.KindPassword}
 		r := request(name, "r")
 		if got := testing.AllocsPerRun(100, func() { db.LookupSecret(t.Context(), r, kinds...) }); got > want {

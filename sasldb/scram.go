@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/saslkit/saslkit/internal/scram"
 	"github.com/saslkit/saslkit/verifier"
 )
 
@@ -88,6 +89,15 @@ func (v scramValue) append(b []byte) []byte {
 // isSCRAM reports whether a property holds SCRAM keys.
 func isSCRAM(property string) bool {
 	return property == propertySCRAM || strings.HasPrefix(property, morePrefix+"SCRAM-")
+}
+
+// unpackSCRAM makes the secret of a record.
+func unpackSCRAM(kind verifier.Kind, record []byte) (secret []byte, ok bool) {
+	r, err := scram.Parse(record)
+	if err != nil || r.Hash.Name() != kind.SCRAMName() {
+		return nil, false
+	}
+	return r.Pack(), true
 }
 
 // scramKeys returns the keys among a user's properties, by kind. Those of another

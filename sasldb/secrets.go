@@ -2,6 +2,7 @@ package sasldb
 
 import (
 	"bytes"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -22,7 +23,9 @@ func secretsFrom(values map[string][]byte, account verifier.Account) (secrets []
 	}
 	keys := scramKeys(values)
 	for _, kind := range slices.Sorted(maps.Keys(keys)) {
-		secrets = append(secrets, verifier.Secret{Kind: kind, Value: bytes.Clone(keys[kind]), Account: account})
+		if value, ok := unpackSCRAM(kind, keys[kind]); ok {
+			secrets = append(secrets, verifier.Secret{Kind: kind, Value: value, Account: account})
+		}
 	}
 	return secrets
 }
@@ -33,7 +36,11 @@ func propertiesFor(secrets []verifier.Secret) (map[string][]byte, error) {
 	keys := map[verifier.Kind][]byte{}
 	for _, s := range secrets {
 		if s.Kind.IsSCRAM() {
-			keys[s.Kind] = s.Value
+			record, err := verifier.FormatSCRAM(s, verifier.SCRAMRecord)
+			if err != nil {
+				return nil, fmt.Errorf("sasldb: %w", err)
+			}
+			keys[s.Kind] = []byte(record)
 			continue
 		}
 		name, value, err := recordOf(s)

@@ -48,9 +48,8 @@ func kindOf(h scram.Hash) Kind { return KindSCRAMSHA1 + Kind(h) }
 //	SCRAM-SHA-256$4096:SALT$STOREDKEY:SERVERKEY
 //	{SCRAM-SHA-256}4096,SALT,STOREDKEY,SERVERKEY
 //
-// The Value of the Secret is the first form without blanks. A store that is asked
-// for one kind and holds several values, as a directory may, parses them all and
-// takes the one of that kind. Errors do not quote the text.
+// A store that is asked for one kind and holds several values, as a directory may,
+// parses them all and takes the one of that kind. Errors do not quote the text.
 func ParseSCRAM(text string) (Secret, error) {
 	r, err := scram.Parse([]byte(text))
 	return secretOf(r, err)
@@ -72,14 +71,14 @@ func secretOf(r scram.Record, err error) (Secret, error) {
 	if err != nil {
 		return Secret{}, fmt.Errorf("verifier: %w", err)
 	}
-	return Secret{Kind: kindOf(r.Hash), Value: r.Append(nil)}, nil
+	return Secret{Kind: kindOf(r.Hash), Value: r.Pack()}, nil
 }
 
 // A SCRAMForm is how a program writes SCRAM keys.
 type SCRAMForm uint8
 
 const (
-	SCRAMRecord  SCRAMForm = iota // RFC 5803: Cyrus SASL, PostgreSQL, and Secret.Value
+	SCRAMRecord  SCRAMForm = iota // RFC 5803: Cyrus SASL, PostgreSQL
 	SCRAMDovecot                  // Dovecot's {SCRAM-SHA-256}
 	SCRAMKafka
 )
@@ -87,14 +86,12 @@ const (
 // FormatSCRAM writes SCRAM keys in the form of another program. It fails if s does
 // not hold any.
 func FormatSCRAM(s Secret, f SCRAMForm) (string, error) {
-	r, err := scram.Parse(s.Value)
-	switch {
-	case !s.Kind.IsSCRAM():
+	if !s.Kind.IsSCRAM() {
 		return "", fmt.Errorf("verifier: kind %q is not of SCRAM", s.Kind)
-	case err != nil:
+	}
+	r, err := scram.Unpack(s.Kind.scramHash(), s.Value)
+	if err != nil {
 		return "", fmt.Errorf("verifier: %w", err)
-	case kindOf(r.Hash) != s.Kind:
-		return "", fmt.Errorf("verifier: %s are keys of %s", s.Kind, r.Hash.Name())
 	}
 	switch f {
 	case SCRAMDovecot:
@@ -112,5 +109,5 @@ const decoyIterations = 10_000
 func decoyKeys(h scram.Hash) []byte {
 	key := make([]byte, h.Size())
 	r := scram.Record{Hash: h, Iterations: decoyIterations, Salt: slices.Repeat([]byte{0}, 16), StoredKey: key, ServerKey: key}
-	return r.Append(nil)
+	return r.Pack()
 }

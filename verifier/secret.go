@@ -29,13 +29,10 @@ const (
 	// section 2.1.2.1.
 	KindDIGESTMD5
 	// KindSCRAMSHA1 and the five below are what SCRAM keeps of a password (RFC
-	// 5802 section 3), one kind for each hash, in the text form of RFC 5803 as
-	// Cyrus stores it, without blanks:
-	//
-	//	SCRAM-SHA-256$iterations:salt$StoredKey:ServerKey
-	//
-	// The count is decimal; salt and keys are standard base64 with padding.
-	// ParseSCRAM reads the forms of other programs.
+	// 5802 section 3), one kind for each hash: the iteration count in four bytes,
+	// big endian, StoredKey, ServerKey, and the salt, of 1 to 1,024 bytes. The
+	// keys have the size of the hash. ParseSCRAM makes it of the text forms in
+	// which programs store it, and FormatSCRAM the reverse.
 	KindSCRAMSHA1
 	KindSCRAMSHA224
 	KindSCRAMSHA256

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"encoding/binary"
 	"fmt"
 	"strconv"
 
@@ -235,6 +236,34 @@ func AppendDecoded(dst, text []byte) ([]byte, error) {
 		}
 	}
 	return strictBase64.AppendDecode(dst, text)
+}
+
+// Pack is the record without what its kind says, as package verifier hands it out:
+//
+//	offset  size  field
+//	     0     4  iteration count, big endian
+//	     4     n  StoredKey
+//	   4+n     n  ServerKey
+//	  4+2n    1+  salt
+//
+// n is the size of the hash. Nothing has to be decoded at a login.
+func (r Record) Pack() []byte {
+	b := make([]byte, 0, 4+2*r.Hash.Size()+len(r.Salt))
+	b = binary.BigEndian.AppendUint32(b, uint32(r.Iterations))
+	return append(append(append(b, r.StoredKey...), r.ServerKey...), r.Salt...)
+}
+
+// Unpack is the reverse. Parts of the record are parts of the value.
+func Unpack(h Hash, value []byte) (Record, error) {
+	n := h.Size()
+	if len(value) < 4+2*n+1 || len(value) > 4+2*n+MaxSalt {
+		return Record{}, fmt.Errorf("scram: %d bytes are not %s keys with a salt", len(value), h.Name())
+	}
+	r := Record{Hash: h, Iterations: int(binary.BigEndian.Uint32(value)), StoredKey: value[4 : 4+n], ServerKey: value[4+n : 4+2*n], Salt: value[4+2*n:]}
+	if r.Iterations < 1 || r.Iterations > MaxIterations {
+		return Record{}, fmt.Errorf("scram: %d iterations, want 1 to %d", uint32(r.Iterations), MaxIterations)
+	}
+	return r, nil
 }
 
 // Append writes the form of RFC 5803.

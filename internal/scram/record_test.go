@@ -48,6 +48,9 @@ func TestForeignRecords(t *testing.T) {
 		if diff := cmp.Diff(r, got); err != nil || diff != "" {
 			t.Errorf("%s, computed: %v, -want +got:\n%s", c.by, err, diff)
 		}
+		if again, err := Unpack(c.hash, r.Pack()); err != nil || !reflect.DeepEqual(again, r) {
+			t.Errorf("%s, packed: %+v, %v", c.by, again, err)
+		}
 		if kafka, err := ParseKafka(c.hash, r.AppendKafka(nil)); err != nil || !reflect.DeepEqual(kafka, r) {
 			t.Errorf("%s, in Kafka's form: %+v, %v", c.by, kafka, err)
 		}
@@ -111,6 +114,10 @@ func TestParseRefuses(t *testing.T) {
 		"long salt":     func() (Record, error) { return New(t.Context(), SHA1, "x", make([]byte, MaxSalt+1), 1) },
 		"no iterations": func() (Record, error) { return New(t.Context(), SHA1, "x", salt, 0) },
 		"many":          func() (Record, error) { return New(t.Context(), SHA1, "x", salt, MaxIterations+1) },
+		"packed, cut":   func() (Record, error) { return Unpack(SHA1, make([]byte, 44)) },
+		"packed, long":  func() (Record, error) { return Unpack(SHA1, append([]byte{0, 0, 0, 1}, make([]byte, 40+MaxSalt+1)...)) },
+		"packed, 0":     func() (Record, error) { return Unpack(SHA1, make([]byte, 60)) },
+		"packed, many":  func() (Record, error) { return Unpack(SHA1, append([]byte{0, 0x98, 0x96, 0x81}, make([]byte, 56)...)) },
 		"Kafka's, long": func() (Record, error) { return ParseKafka(SHA1, make([]byte, maxRecord+1)) },
 	} {
 		if r, err := f(); err == nil || !reflect.DeepEqual(r, Record{}) {
@@ -131,6 +138,28 @@ func TestLongestRecord(t *testing.T) {
 	if again, err := ParseKafka(SHA512, r.AppendKafka(nil)); err != nil || !reflect.DeepEqual(again, r) {
 		t.Errorf("Kafka's: %v", err)
 	}
+}
+
+// FuzzUnpack: what is taken apart and packed again is the same.
+func FuzzUnpack(f *testing.F) {
+	for _, c := range foreign {
+		if r, err := Parse([]byte(c.text)); err == nil {
+			f.Add(uint8(c.hash), r.Pack())
+		}
+	}
+	f.Fuzz(func(t *testing.T, which uint8, b []byte) {
+		h := Hash(which % uint8(hashEnd))
+		r, err := Unpack(h, b)
+		if err != nil {
+			if !reflect.DeepEqual(r, Record{}) {
+				t.Fatalf("%+v with %v", r, err)
+			}
+			return
+		}
+		if !bytes.Equal(r.Pack(), b) || len(r.StoredKey) != h.Size() || len(r.ServerKey) != h.Size() || len(r.Salt) == 0 {
+			t.Fatalf("%x is %+v", b, r)
+		}
+	})
 }
 
 func FuzzParse(f *testing.F) {

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/md5"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -37,13 +36,11 @@ func hashes(u User) []verifier.Secret {
 	return []verifier.Secret{
 		{Kind: verifier.KindCRAMMD5, Value: append(cram[:], cram[:]...)},
 		{Kind: verifier.KindDIGESTMD5, Value: digest[:]},
-		{Kind: verifier.KindSCRAMSHA1, Value: fmt.Appendf(nil, "SCRAM-SHA-1$4096:%[1]s$%[2]s:%[2]s", encoded(cram[:]), encoded(append(digest[:], "----"...)))},
-		{Kind: verifier.KindSCRAMSHA256, Value: fmt.Appendf(nil, "SCRAM-SHA-256$4096:%[1]s$%[2]s:%[2]s", encoded(cram[:]), encoded(append(digest[:], cram[:]...)))},
+		{Kind: verifier.KindSCRAMSHA1, Value: fmt.Appendf(nil, "\x00\x00\x10\x00%[1]s----%[1]s----%[2]s", digest, cram)},
+		{Kind: verifier.KindSCRAMSHA256, Value: fmt.Appendf(nil, "\x00\x00\x10\x00%[1]s%[2]s%[1]s%[2]s%[2]s", digest, cram)},
 		{Kind: verifier.KindOTP, Value: fmt.Appendf(nil, "md5\t0499\tve0001\t%x\t%020d", digest[:8], 0)},
 	}
 }
-
-func encoded(b []byte) string { return base64.StdEncoding.EncodeToString(b) }
 
 // full returns a store of everyone with every kind.
 func full() *Memory {
@@ -540,15 +537,16 @@ var faults = []fault{
 		}
 		return s, err
 	}),
-	lookupFault("keys of another hash", ruleForm, func(_ verifier.Request, _ []verifier.Kind, s verifier.Secret, err error) (verifier.Secret, error) {
+	lookupFault("keys as text", ruleForm, func(_ verifier.Request, _ []verifier.Kind, s verifier.Secret, err error) (verifier.Secret, error) {
 		if s.Kind == verifier.KindSCRAMSHA1 {
-			s.Value = bytes.Replace(s.Value, []byte("SHA-1"), []byte("SHA-256"), 1)
+			text, _ := verifier.FormatSCRAM(s, verifier.SCRAMRecord)
+			s.Value = []byte(text)
 		}
 		return s, err
 	}),
-	lookupFault("keys of another length", ruleForm, func(_ verifier.Request, _ []verifier.Kind, s verifier.Secret, err error) (verifier.Secret, error) {
+	lookupFault("keys without salt", ruleForm, func(_ verifier.Request, _ []verifier.Kind, s verifier.Secret, err error) (verifier.Secret, error) {
 		if s.Kind == verifier.KindSCRAMSHA256 {
-			s.Value = append(bytes.TrimRight(s.Value, "="), "ABCD="...)
+			s.Value = s.Value[:4+2*32]
 		}
 		return s, err
 	}),

@@ -167,6 +167,22 @@ func TestCurlSCRAM(t *testing.T) {
 	}
 }
 
+// gsasl breaks off before its first message when it is to do without -PLUS although
+// TLS gave it something to bind to.
+func TestGsaslInsistsOnBinding(t *testing.T) {
+	t.Parallel()
+	l := smtpLab(t, cyrusSetup(t, cyrusDatabase(t)))
+	gsasl := mailClient{name: "gsasl", command: func(t testing.TB, r clientRun) *exec.Cmd {
+		cmd := gsaslSMTP(t, r)
+		cmd.Args = slices.DeleteFunc(cmd.Args, func(arg string) bool { return arg == "--no-cb" })
+		return cmd
+	}}
+	output, err := gsasl.run(t, l, scram256, labUser, labPassword, startTLS)
+	if s := l.seen(t); err == nil || len(s.results) != 0 {
+		t.Errorf("%v, %+v\n%s\n%s", err, s.results, output, s.transcript)
+	}
+}
+
 func nothingMore(testing.TB) {}
 
 // script is a file of testdata, run by Python.

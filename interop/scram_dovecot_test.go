@@ -41,7 +41,7 @@ func TestDovecotSCRAM(t *testing.T) {
 			t.Run(m+"/"+string(w), func(t *testing.T) {
 				t.Parallel()
 				for user, password := range map[string]string{
-					labUser: labPassword, utf8User: cyrusUsers[utf8User], theirs: labPassword, ours: labPassword,
+					labUser: labPassword, strings.ToUpper(labUser): labPassword, utf8User: cyrusUsers[utf8User], theirs: labPassword, ours: labPassword,
 				} {
 					if err := authOnIMAP(t, l, w, m, user, password); err != nil {
 						t.Errorf("%s: %v", user, err)

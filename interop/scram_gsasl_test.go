@@ -8,6 +8,9 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/saslkit/saslkit/verifier"
+	"github.com/saslkit/saslkit/verifier/verifiertest"
 )
 
 // gsaslServer is the server of GNU SASL for one login of a mechanism in which the
@@ -56,7 +59,7 @@ func gsaslServer(t testing.TB, mechanism, password string) foreignServer {
 // Our client against the server of GNU SASL, which takes its proof as a challenge
 // and not as part of success.
 func TestGsaslServerSCRAM(t *testing.T) {
-	for _, mechanism := range []string{"SCRAM-SHA-1", "SCRAM-SHA-256"} {
+	for _, mechanism := range gnuSCRAM {
 		t.Run(mechanism, func(t *testing.T) {
 			t.Parallel()
 			for _, password := range []string{labPassword, cyrusUsers[utf8User]} {
@@ -67,6 +70,28 @@ func TestGsaslServerSCRAM(t *testing.T) {
 					t.Error("logged in with a wrong password")
 				}
 			}
+		})
+	}
+}
+
+// The keys that GNU SASL makes, with a salt of 12 bytes, let a client in to our
+// server.
+func TestGsaslRecords(t *testing.T) {
+	for _, mechanism := range gnuSCRAM {
+		t.Run(mechanism, func(t *testing.T) {
+			t.Parallel()
+			made := runOn(t, "", need(t, "gsasl"), "--mkpasswd", "--mechanism="+mechanism, "--password="+labPassword,
+				fmt.Sprintf("--iteration-count=%d", scramIterations))
+			keys, err := verifier.ParseSCRAM(strings.TrimSpace(made))
+			if err != nil {
+				t.Fatal(err)
+			}
+			users := verifiertest.NewMemory()
+			users.Add(verifiertest.User{Name: keysUser, Realm: labRealm}, keys)
+			if r, err := loginAs(scramOver(users), mechanism, keysUser, labPassword); err != nil || r.User != keysUser {
+				t.Errorf("%+v, %v", r, err)
+			}
+			wantRefused(t, scramOver(users), mechanism, keysUser, "wrong")
 		})
 	}
 }

@@ -81,7 +81,7 @@ func TestPostgreSQLServer(t *testing.T) {
 					if !slices.Contains(w.mechanisms, mechanism) {
 						t.Fatalf("PostgreSQL offers %q", w.mechanisms)
 					}
-					a := login{mechanism: mechanism, user: role, password: password}
+					a := login{mechanism: mechanism, user: "somebody else", password: password}
 					if isPlus(mechanism) {
 						a.channel = bound(w.conn.ConnectionState())
 					}

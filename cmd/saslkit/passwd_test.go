@@ -12,7 +12,6 @@ import (
 	"github.com/saslkit/saslkit/internal/nobody"
 	"github.com/saslkit/saslkit/realm"
 	"github.com/saslkit/saslkit/sasldb"
-	"github.com/saslkit/saslkit/verifier"
 )
 
 const fiveSCRAM = "SCRAM-SHA-1 keys, SCRAM-SHA-224 keys, SCRAM-SHA-256 keys, SCRAM-SHA-384 keys, SCRAM-SHA-512 keys"
@@ -227,7 +226,7 @@ func TestPasswdReplacesAllKinds(t *testing.T) {
 		record("cmusaslsecretPLAIN", strings.Repeat("p", 33)),
 		record("cmusaslsecretSRP", "verifier"),
 		record("cmusaslsecretOTP", "md5\t0499\tvm3333\t2b2b2ef89c2e8954\t00000000000000000000"),
-		record("authPassword", string(verifier.Decoy(verifier.KindSCRAMSHA1).Value)),
+		record("authPassword", "SCRAM-SHA-1$4096:QSXCR+Q6sek8bf92$6dlGYMOdZcOPutkcNY8U2g7vK9Y=:D+CSWLOshSulAsxiupA+qs2/fTE="),
 		record("mailQuota", "100"),
 	}
 	db := createDB(t, old...)

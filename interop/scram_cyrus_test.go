@@ -26,7 +26,7 @@ func scramDatabase(t testing.TB) string {
 	}
 	for _, m := range scramMechanisms {
 		keys := scramKeys(t, m, labPassword)
-		records = append(records, sasldb.Record{Authid: cyrusKeysUser(m), Realm: labRealm, Property: "authPassword", Value: keys.Value})
+		records = append(records, sasldb.Record{Authid: cyrusKeysUser(m), Realm: labRealm, Property: "authPassword", Value: []byte(recordText(t, keys))})
 	}
 	file := filepath.Join(t.TempDir(), "sasldb2")
 	if err := sasldb.Create(file, records); err != nil {

@@ -35,8 +35,8 @@ func TestPostgreSQLRecords(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if secret.Kind != verifier.KindSCRAMSHA256 || string(secret.Value) != record {
-				t.Errorf("%v\n got %s\nwant %s", secret.Kind, secret.Value, record)
+			if again := recordText(t, secret); secret.Kind != verifier.KindSCRAMSHA256 || again != record {
+				t.Errorf("%v\n got %s\nwant %s", secret.Kind, again, record)
 			}
 			users := verifiertest.NewMemory()
 			users.Add(verifiertest.User{Name: role, Realm: labRealm}, secret)
@@ -46,7 +46,7 @@ func TestPostgreSQLRecords(t *testing.T) {
 			}
 			wantRefused(t, auth, "SCRAM-SHA-256", role, password+"x")
 
-			own := string(scramKeys(t, "SCRAM-SHA-256", password).Value)
+			own := recordText(t, scramKeys(t, "SCRAM-SHA-256", password))
 			p.admin(t, fmt.Sprintf("create role %s login password '%s'", ours, own))
 			if stored := p.admin(t, "select rolpassword from pg_authid where rolname = '"+ours+"'"); stored != own {
 				t.Errorf("PostgreSQL stored\n%s, which is not our record\n%s", stored, own)
@@ -71,7 +71,7 @@ func TestPostgreSQLServer(t *testing.T) {
 	p := newPostgres(t)
 	p.admin(t, fmt.Sprintf("create role %s login password '%s'", labUser, labPassword))
 	own := scramKeys(t, scram256, labPassword)
-	p.admin(t, fmt.Sprintf("create role %s login password '%s'", keysUser, own.Value))
+	p.admin(t, fmt.Sprintf("create role %s login password '%s'", keysUser, recordText(t, own)))
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 		for _, mechanism := range []string{scram256, scram256Plus} {
 			t.Run(mechanism+"/"+tls.VersionName(version), func(t *testing.T) {

@@ -62,6 +62,16 @@ func scramKeys(t testing.TB, mechanism, password string) verifier.Secret {
 	return verifier.Secret{Kind: kind, Value: value}
 }
 
+// recordText is how Cyrus and PostgreSQL keep them.
+func recordText(t testing.TB, keys verifier.Secret) string {
+	t.Helper()
+	text, err := verifier.FormatSCRAM(keys, verifier.SCRAMRecord)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
 func allKeys(t testing.TB, password string) []verifier.Secret {
 	t.Helper()
 	var keys []verifier.Secret

@@ -159,8 +159,10 @@ func (s *scramServer) lookUp(ctx context.Context) error {
 		return s.lookup
 	}
 	password := s.held.Kind == verifier.KindPassword
-	if _, err := s.keys(); err != nil && !password {
-		return err
+	if !password {
+		if _, err := s.keys(); err != nil {
+			return err
+		}
 	}
 	if s.derived = password || verifier.Refused(s.lookup); s.derived {
 		user, realm := s.Named()

@@ -127,6 +127,8 @@ func TestSMTPAuth(t *testing.T) {
 		{name: "yes before the proof", mech: "DIGEST-MD5", steps: []string{"C: AUTH DIGEST-MD5", "S: 334 " + encode(digest), "C~ ", "S: 235 ok"}, class: mech.ServerNotVerified, code: "bad-server"},
 		{name: "wrong proof", mech: "DIGEST-MD5", steps: []string{"C: AUTH DIGEST-MD5", "S: 334 " + encode(digest), "C~ ", "S: 334 " + encode("rspauth=00000000000000000000000000000000")}, class: mech.ServerNotVerified},
 		{name: "proof with the success", mech: "DIGEST-MD5", steps: []string{"C: AUTH DIGEST-MD5", "S: 334 " + encode(digest), "C~ ", "S: 235 " + encode("rspauth=00000000000000000000000000000000")}, class: mech.ServerNotVerified, code: "bad-server"},
+		{name: "yes before SCRAM's challenge", mech: "SCRAM-SHA-256", steps: []string{"C~ AUTH SCRAM-SHA-256 ", "S: 235 ok"}, class: mech.ServerNotVerified, code: "bad-server"},
+		{name: "SCRAM with a nonce that is not ours", mech: "SCRAM-SHA-256", steps: []string{"C~ AUTH SCRAM-SHA-256 ", "S: 334 " + encode("r=abcdefghijklmnopqrstuvwxyz,s=AAAA,i=4096")}, class: mech.ServerNotVerified, code: "nonce"},
 		{name: "challenge after the end", mech: "PLAIN", steps: []string{"C: AUTH PLAIN " + plain, "S: 334 "}, class: mech.Malformed, code: "protocol"},
 		{name: "challenge after LOGIN's end", mech: "LOGIN", steps: []string{"C: AUTH LOGIN", "S: 334 ", "C~ ", "S: 334 ", "C~ ", "S: 334 "}, class: mech.Malformed, code: "protocol"},
 		{name: "another host", mech: "PLAIN", cfg: saslkit.ClientConfig{Host: "other.example"}, class: mech.ServerNotVerified, code: "wrong-host"},
@@ -281,9 +283,20 @@ func dialSmall(t *testing.T, s smallSMTP) (*smtp.Client, saslkit.Channel) {
 			s.talk(server, bufio.NewReader(server))
 		}
 	})
+	return dialTLS(t, conn)
+}
+
+// trusting believes the certificate.
+var trusting = func() *cryptotls.Config {
 	roots := x509.NewCertPool()
 	roots.AddCert(certificate.Leaf)
-	secured := cryptotls.Client(conn, &cryptotls.Config{RootCAs: roots, ServerName: "mail.example"})
+	return &cryptotls.Config{RootCAs: roots, ServerName: "mail.example"}
+}()
+
+// dialTLS begins TLS and SMTP on a connection.
+func dialTLS(t *testing.T, conn net.Conn) (*smtp.Client, saslkit.Channel) {
+	t.Helper()
+	secured := cryptotls.Client(conn, trusting)
 	client, err := smtp.NewClient(secured, "mail.example")
 	if err != nil {
 		t.Fatal(err)

@@ -48,7 +48,8 @@ func TestDerivedSalt(t *testing.T) {
 			}
 		}
 	}
-	if testDerivation(t).salt(scram.SHA1, "al", "") == testDerivation(t).salt(scram.SHA1, "al", "") {
+	one, other := testDerivation(t), testDerivation(t)
+	if one.salt(scram.SHA1, "al", "") == other.salt(scram.SHA1, "al", "") {
 		t.Error("without a key two servers show one salt")
 	}
 }

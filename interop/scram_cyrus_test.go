@@ -45,10 +45,12 @@ func TestCyrusServerSCRAM(t *testing.T) {
 		t.Run(mechanism, func(t *testing.T) {
 			b := labBinding.forMechanism(mechanism)
 			for _, user := range []string{labUser, cyrusKeysUser(mechanism)} {
-				if err := (login{mechanism, user, labPassword, b.channel()}).into(t, s.server(mechanism, b)); err != nil {
+				a := login{mechanism: mechanism, user: user, password: labPassword, channel: b.channel()}
+				if err := a.into(t, s.server(mechanism, b)); err != nil {
 					t.Errorf("%s: %v", user, err)
 				}
-				err := login{mechanism, user, "wrong", b.channel()}.into(t, s.server(mechanism, b))
+				a.password = "wrong"
+				err := a.into(t, s.server(mechanism, b))
 				var refusal *libsasl2Refusal
 				if !errors.As(err, &refusal) || refusal.code != badAuth {
 					t.Errorf("%s with a wrong password: %v, want code %d", user, err, badAuth)
@@ -58,11 +60,23 @@ func TestCyrusServerSCRAM(t *testing.T) {
 				return
 			}
 			other := binding{b.name, []byte("the hash of the certificate of another")}
-			if err := (login{mechanism, labUser, labPassword, b.channel()}).into(t, s.server(mechanism, other)); err == nil {
+			a := login{mechanism: mechanism, user: labUser, password: labPassword, channel: b.channel()}
+			if err := a.into(t, s.server(mechanism, other)); err == nil {
 				t.Error("logged in on another channel")
 			}
 		})
 	}
+	t.Run("hidden", func(t *testing.T) {
+		a := login{mechanism: scram256, user: labUser, password: labPassword, channel: labBinding.channel(), offered: []string{scram256}}
+		err := a.into(t, s.server(scram256, labBinding))
+		var refusal *libsasl2Refusal
+		if !errors.As(err, &refusal) || refusal.code != badAuth {
+			t.Errorf("the client was not shown -PLUS: %v, want code %d", err, badAuth)
+		}
+		if err := a.into(t, s.server(scram256, noBinding)); err != nil {
+			t.Errorf("there is no -PLUS: %v", err)
+		}
+	})
 }
 
 // Our client against Postfix with Cyrus SASL, which is told of no channel binding.

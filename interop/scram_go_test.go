@@ -14,6 +14,7 @@ import (
 	"maps"
 	"net"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -131,7 +132,7 @@ func TestXDG(t *testing.T) {
 				wantBadCredentials(t, err)
 			}
 
-			ours := login{mechanism, labUser, labPassword, b.channel()}
+			ours := login{mechanism: mechanism, user: labUser, password: labPassword, channel: b.channel()}
 			if err := ours.into(t, xdgServer(t, base, labUser, stored, b)); err != nil {
 				t.Error(err)
 			}
@@ -140,6 +141,38 @@ func TestXDG(t *testing.T) {
 				t.Error("logged in with a wrong password")
 			}
 		})
+	}
+}
+
+// A client that could bind and was not shown -PLUS says so, and a server that offers
+// it then knows that somebody is between them.
+func TestXDGHidden(t *testing.T) {
+	t.Parallel()
+	client, err := scram.SHA256.NewClient(labUser, labPassword, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	advertise := func() foreignClient {
+		c := client.NewConversationAdvertisingChannelBinding()
+		return func(challenge []byte) ([]byte, error) {
+			response, err := c.Step(string(challenge))
+			return []byte(response), err
+		}
+	}
+	auth := scramAuth(t)
+	_, err = login{mechanism: scram256, channel: labBinding.channel()}.by(t, auth, advertise())
+	wantBadCredentials(t, err)
+	if _, err := (login{mechanism: scram256}).by(t, auth, advertise()); err != nil {
+		t.Errorf("our server does not offer -PLUS: %v", err)
+	}
+
+	stored := xdgStored(t, scram256, labPassword)
+	a := login{mechanism: scram256, user: labUser, password: labPassword, channel: labBinding.channel(), offered: []string{scram256}}
+	if err := a.into(t, xdgServer(t, scram256, labUser, stored, labBinding)); err == nil || !strings.Contains(err.Error(), "downgrade") {
+		t.Errorf("the other server offers -PLUS: %v", err)
+	}
+	if err := a.into(t, xdgServer(t, scram256, labUser, stored, noBinding)); err != nil {
+		t.Errorf("the other server does not offer -PLUS: %v", err)
 	}
 }
 

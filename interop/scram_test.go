@@ -145,6 +145,7 @@ type login struct {
 	mechanism      string
 	user, password string
 	channel        saslkit.Channel // of the end that is ours
+	offered        []string        // what our client was shown; nil: nothing
 }
 
 // A foreignServer is the server of one login, of another implementation. It takes
@@ -159,6 +160,7 @@ func (l login) into(t testing.TB, step foreignServer) error {
 	t.Helper()
 	x, err := saslkit.NewClient(saslkit.ClientConfig{
 		Credentials: saslkit.Credentials{Username: l.user, Password: l.password},
+		Offered:     l.offered,
 		Mechanisms:  []string{l.mechanism},
 		Policy:      labPolicy,
 		Channel:     l.channel,

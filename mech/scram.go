@@ -77,14 +77,14 @@ type scramServer struct {
 	added  []byte // ours
 	name   string // prepared, as authzid
 	authz  string
-	typ    string // of channel binding
 
 	held   verifier.Secret
 	lookup error
-	// Whoever has no keys is shown a salt of the Derivation, and so is nobody.
-	derived bool
-	salt    [derivedSalt]byte
-	room    [nonceSize]byte // for added
+
+	salt        []byte // as shown
+	iterations  int
+	derivedSalt [derivedSalt]byte
+	room        [nonceSize]byte // for added
 }
 
 func newSCRAMServer(base serverBase, h scram.Hash) Server {
@@ -110,7 +110,7 @@ func (s *scramServer) awaitClientFirst(ctx context.Context, response []byte) ([]
 	if s.SCRAM == nil {
 		return nil, nil, errNoDerivation
 	}
-	s.first, s.header, s.nonce, s.typ = m.whole, m.header, m.nonce, m.binding
+	s.first, s.header, s.nonce = m.whole, m.header, m.nonce
 	if err := s.lookUp(ctx); err != nil {
 		return nil, nil, err
 	}
@@ -152,7 +152,8 @@ func (s *scramServer) checkFlag(m *scramClientFirst) error {
 
 var errDowngrade = errors.New("mech: the client did not see -PLUS, which was offered: somebody changed the list")
 
-// lookUp gets the secret and settles what salt is shown.
+// lookUp gets the secret and settles what is shown: the salt that is stored, or, for
+// who has no keys and for nobody, one of the Derivation.
 func (s *scramServer) lookUp(ctx context.Context) error {
 	s.held, s.lookup = s.LookupSecret(ctx, s.name, "", s.row.Secrets)
 	if !verifier.Answered(s.lookup) {
@@ -160,13 +161,16 @@ func (s *scramServer) lookUp(ctx context.Context) error {
 	}
 	password := s.held.Kind == verifier.KindPassword
 	if !password {
-		if _, err := s.keys(); err != nil {
+		r, err := s.keys()
+		if err != nil {
 			return err
 		}
+		s.salt, s.iterations = r.Salt, r.Iterations
 	}
-	if s.derived = password || verifier.Refused(s.lookup); s.derived {
+	if password || verifier.Refused(s.lookup) {
 		user, realm := s.Named()
-		s.salt = s.SCRAM.salt(s.hash, user, realm)
+		s.derivedSalt = s.SCRAM.salt(s.hash, user, realm)
+		s.salt, s.iterations = s.derivedSalt[:], s.SCRAM.iterations
 	}
 	return nil
 }
@@ -183,11 +187,7 @@ func (s *scramServer) keys() (scram.Record, error) {
 // appendFirst appends the server-first-message. It is made twice instead of kept.
 func (s *scramServer) appendFirst(b []byte) []byte {
 	b = append(append(append(b, "r="...), s.nonce...), s.added...)
-	if s.derived {
-		return scramServerFirst{salt: s.salt[:], iterations: s.SCRAM.iterations}.appendRest(b)
-	}
-	r, _ := s.keys()
-	return scramServerFirst{salt: r.Salt, iterations: r.Iterations}.appendRest(b)
+	return scramServerFirst{salt: s.salt, iterations: s.iterations}.appendRest(b)
 }
 
 func (s *scramServer) awaitClientFinal(ctx context.Context, response []byte) ([]byte, state[scramServer], error) {
@@ -218,7 +218,9 @@ func (s *scramServer) awaitClientFinal(ctx context.Context, response []byte) ([]
 	if err := s.finish(ctx, s.held.Account, s.name, s.authz); err != nil {
 		return nil, nil, err
 	}
-	s.identity.Binding = s.typ
+	if s.row.Binds {
+		s.identity.Binding = s.binding()
+	}
 	var signature [scram.MaxSize]byte
 	return scramServerFinal{signature: s.hash.MAC(signature[:0], serverKey, auth)}.append(nil), nil, nil
 }
@@ -238,7 +240,7 @@ func (s *scramServer) checkOurs(m *scramClientFinal) error {
 	}
 	binding := append(room[:0], s.first[:s.header]...)
 	if s.row.Binds {
-		data, _ := s.Binding(s.typ)
+		data, _ := s.Binding(s.binding())
 		binding = append(binding, data...)
 	}
 	var encoded [256]byte
@@ -248,10 +250,16 @@ func (s *scramServer) checkOurs(m *scramClientFinal) error {
 	return nil
 }
 
+// binding is the type of channel binding that the client chose.
+func (s *scramServer) binding() string {
+	typ, _, _ := strings.Cut(s.first[len("p="):], ",")
+	return typ
+}
+
 // verify checks the proof and returns the key for ours.
 func (s *scramServer) verify(ctx context.Context, proof, auth []byte) (match bool, serverKey []byte, err error) {
 	if s.held.Kind == verifier.KindPassword {
-		return s.SCRAM.verify(ctx, derivedFor{s.hash, s.salt}, string(s.held.Value), proof, auth, !verifier.Refused(s.lookup))
+		return s.SCRAM.verify(ctx, derivedFor{s.hash, s.derivedSalt}, string(s.held.Value), proof, auth, !verifier.Refused(s.lookup))
 	}
 	r, err := s.keys()
 	return s.hash.Proves(proof, r.StoredKey, auth), r.ServerKey, err

@@ -1,11 +1,7 @@
 package scram
 
 import (
-	"context"
-	"crypto/fips140"
-	"crypto/hmac"
 	"crypto/subtle"
-	"errors"
 
 	"github.com/saslkit/saslkit/internal/secret"
 )
@@ -17,41 +13,6 @@ const (
 	// MaxSalt is in bytes. Sixteen are usual.
 	MaxSalt = 1024
 )
-
-// attentive is after how many iterations the context is looked at: some 150
-// microseconds of SHA-256.
-const attentive = 1024
-
-// fipsKey is the shortest key that HMAC takes where FIPS 140 is enforced, in bytes.
-const fipsKey = 112 / 8
-
-var errFIPS = errors.New("scram: a password under 14 bytes is no HMAC key where FIPS 140 is enforced")
-
-// Salted is PBKDF2 (RFC 8018 section 5.2) with one block of output, as RFC 5802
-// section 2.2 has it under the name Hi. It stops when the context ends, and only
-// then or where FIPS 140 forbids it returns an error.
-func (h Hash) Salted(ctx context.Context, password string, salt []byte, iterations int) ([]byte, error) {
-	if fips140.Enforced() && len(password) < fipsKey {
-		return nil, errFIPS
-	}
-	mac := hmac.New(hashes[h].new, []byte(password))
-	mac.Write(salt)
-	mac.Write([]byte{0, 0, 0, 1})
-	u := mac.Sum(nil)
-	salted := append([]byte(nil), u...)
-	for i := range iterations - 1 {
-		if i%attentive == 0 {
-			if err := ctx.Err(); err != nil {
-				return nil, err
-			}
-		}
-		mac.Reset()
-		mac.Write(u)
-		u = mac.Sum(u[:0])
-		subtle.XORBytes(salted, salted, u)
-	}
-	return salted, nil
-}
 
 // clientKey and serverKey append what the salted password gives.
 func (h Hash) clientKey(dst, salted []byte) []byte { return h.MAC(dst, salted, []byte("Client Key")) }

@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
+	"strings"
 	"testing"
 )
 
@@ -126,6 +127,16 @@ func TestSalted(t *testing.T) {
 			got, err := h.Salted(t.Context(), "correct horse", salt, n)
 			if err != nil || !bytes.Equal(got, want) {
 				t.Errorf("%s, %d iterations: %x, %v; want %x", h.Name(), n, got, err, want)
+			}
+		}
+		for _, n := range []int{0, 1, 64, 65, 72, 73, 128, 129, 4096} { // around the size of a block
+			password := strings.Repeat("p", n)
+			want, err := pbkdf2.Key(hashes[h].new, password, []byte("salt"), 2, h.Size())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := h.Salted(t.Context(), password, []byte("salt"), 2); err != nil || !bytes.Equal(got, want) {
+				t.Errorf("%s, %d bytes: %x, %v; want %x", h.Name(), n, got, err, want)
 			}
 		}
 	}

@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	// newIterations is the count of new SCRAM records: what Cyrus's own clients
-	// take (at most 65,536), RFC 7677 asks for (at least 4,096) and a client
-	// computes in a few milliseconds.
+	// newIterations is the count of new SCRAM keys: what Cyrus's own clients take
+	// (at most 65,536), RFC 7677 asks for (at least 4,096) and a client computes in
+	// a few milliseconds.
 	newIterations = 10_000
 	newSaltSize   = 16 // bytes
 )
@@ -52,6 +52,27 @@ var (
 // 3454 section 7). User and realm are prepared already. Each call makes new salts
 // and seeds; it takes some ten milliseconds for each SCRAM kind.
 func Secrets(user, realm, password string, kinds ...verifier.Kind) ([]verifier.Secret, error) {
+	return SecretOptions{}.Secrets(user, realm, password, kinds...)
+}
+
+// SecretOptions say how secrets are made. The zero value is what Secrets does.
+type SecretOptions struct {
+	// Iterations is the count of SCRAM keys: 4,096 to 1,000,000, or 0 for 10,000.
+	// Our own clients take no other.
+	Iterations int
+}
+
+// ErrIterations: there are too few iterations, or more than clients compute.
+var ErrIterations = fmt.Errorf("mech: SCRAM keys have %d to %d iterations", minSCRAMIterations, MaxDerivedIterations)
+
+// Secrets is the function Secrets with options.
+func (o SecretOptions) Secrets(user, realm, password string, kinds ...verifier.Kind) ([]verifier.Secret, error) {
+	if o.Iterations == 0 {
+		o.Iterations = newIterations
+	}
+	if o.Iterations < minSCRAMIterations || o.Iterations > MaxDerivedIterations {
+		return nil, ErrIterations
+	}
 	password, err := newPassword(password)
 	if err != nil {
 		return nil, err
@@ -61,7 +82,7 @@ func Secrets(user, realm, password string, kinds ...verifier.Kind) ([]verifier.S
 		if slices.ContainsFunc(secrets, func(s verifier.Secret) bool { return s.Kind == kind }) {
 			continue
 		}
-		value, err := newSecret(kind, user, realm, password)
+		value, err := o.newSecret(kind, user, realm, password)
 		if err != nil {
 			return nil, err
 		}
@@ -93,7 +114,7 @@ func newPassword(password string) (string, error) {
 }
 
 // newSecret returns nil for a kind that cannot be made.
-func newSecret(kind verifier.Kind, user, realm, password string) ([]byte, error) {
+func (o SecretOptions) newSecret(kind verifier.Kind, user, realm, password string) ([]byte, error) {
 	switch kind {
 	case verifier.KindPassword:
 		return []byte(password), nil
@@ -109,5 +130,5 @@ func newSecret(kind verifier.Kind, user, realm, password string) ([]byte, error)
 	}
 	salt := make([]byte, newSaltSize)
 	rand.Read(salt)
-	return SCRAMSecret(kind, password, salt, newIterations)
+	return SCRAMSecret(kind, password, salt, o.Iterations)
 }

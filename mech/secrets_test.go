@@ -91,6 +91,25 @@ func TestSecretsOfPassword(t *testing.T) {
 	}
 }
 
+func TestSecretIterations(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[int]int{0: 10_000, 4096: 4096, 65_536: 65_536, 4095: 0, -1: 0, 1_000_001: 0} {
+		secrets, err := SecretOptions{Iterations: n}.Secrets("al", "", "pencil", verifier.KindSCRAMSHA1)
+		if want == 0 {
+			if !errors.Is(err, ErrIterations) || secrets != nil {
+				t.Errorf("%d: %v", n, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r, err := scram.Unpack(scram.SHA1, secrets[0].Value); err != nil || r.Iterations != want {
+			t.Errorf("%d: %d iterations, %v", n, r.Iterations, err)
+		}
+	}
+}
+
 func TestSecretsRefused(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", maxPasswordLimit)

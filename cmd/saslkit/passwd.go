@@ -23,6 +23,7 @@ type passwd struct {
 	password passwordSource
 
 	scram, noPlain          bool
+	iterations              int
 	remove, disable, enable bool
 	ifNew, ifExists         bool
 }
@@ -62,6 +63,7 @@ func (p *passwd) register(f *pflag.FlagSet) {
 	f.StringVarP(&p.realm, "realm", "u", "", "the `REALM` of a name without one (default: the host's name)")
 	p.format.register(f)
 	f.BoolVar(&p.scram, "scram", false, "store SCRAM keys as well")
+	f.IntVar(&p.iterations, "iterations", 0, "`COUNT` of the SCRAM keys, 4096 to 1000000 (default 10000)")
 	f.BoolVar(&p.noPlain, "no-plain", false, "do not store the password itself")
 	f.BoolVar(&p.remove, "delete", false, "delete the user: every property he has")
 	f.BoolVar(&p.disable, "disable", false, "disable the user until --enable")
@@ -80,7 +82,7 @@ func (p *passwd) contradiction() error {
 		}
 	}
 	slices.Sort(alone)
-	sets := p.scram || p.noPlain || p.ifNew || p.password != passwordSource{}
+	sets := p.scram || p.iterations != 0 || p.noPlain || p.ifNew || p.password != passwordSource{}
 	switch {
 	case len(alone) > 1:
 		return usage("passwd: %s exclude each other", strings.Join(alone, " and "))
@@ -88,6 +90,8 @@ func (p *passwd) contradiction() error {
 		return usage("passwd: %s sets no password: only --if-exists may stand beside it", alone[0])
 	case p.ifNew && p.ifExists:
 		return usage("passwd: --if-new and --if-exists exclude each other")
+	case p.iterations != 0 && (p.iterations < mech.DefaultDerivedIterations || p.iterations > mech.MaxDerivedIterations):
+		return usage("passwd: --iterations is %d (want %d to %d)", p.iterations, mech.DefaultDerivedIterations, mech.MaxDerivedIterations)
 	}
 	return nil
 }
@@ -102,7 +106,7 @@ func (p *passwd) set(ctx context.Context, given string) error {
 	if err != nil {
 		return err
 	}
-	maker := secretMaker{userName: name, password: password}
+	maker := secretMaker{userName: name, password: password, options: mech.SecretOptions{Iterations: p.iterations}}
 	if _, err := maker.make(verifier.KindPassword); err != nil {
 		return err // before the file is touched
 	}
@@ -173,13 +177,14 @@ func kindNames(secrets []verifier.Secret) string {
 type secretMaker struct {
 	userName
 	password string
+	options  mech.SecretOptions
 	made     []verifier.Secret
 }
 
 func (m *secretMaker) make(kinds ...verifier.Kind) ([]verifier.Secret, error) {
 	same := slices.EqualFunc(m.made, kinds, func(s verifier.Secret, k verifier.Kind) bool { return s.Kind == k })
 	if !same || m.made == nil {
-		made, err := mech.Secrets(m.user, m.realm, m.password, kinds...)
+		made, err := m.options.Secrets(m.user, m.realm, m.password, kinds...)
 		if err != nil {
 			return nil, usage("the password cannot be used: %w", err)
 		}

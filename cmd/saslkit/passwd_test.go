@@ -275,3 +275,35 @@ func TestPasswdFormat(t *testing.T) {
 	}
 	wantHeld(t, db, map[string][]string{"al@e": {"userPassword=x"}})
 }
+
+func TestPasswdIterations(t *testing.T) {
+	t.Parallel()
+	db := mailDB(t)
+	passwd := func(count string) ran {
+		return runCommand(t, "x\n", "passwd", "-f", db, "--password-stdin", "--scram", "--no-plain", "--iterations", count, "bob@mail.example")
+	}
+	for _, count := range []string{"4095", "1000001", "-1", "many"} {
+		if got := passwd(count); got.code != 2 || !strings.Contains(got.stderr, "iterations") {
+			t.Errorf("%s: %+v", count, got)
+		}
+	}
+	if got := passwd("4096"); got.code != 0 {
+		t.Fatalf("%+v", got)
+	}
+	listing, err := sasldb.Read(db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := 0
+	for _, r := range listing.Records {
+		if name, rest, ok := strings.Cut(string(r.Value), "$"); ok && strings.HasPrefix(name, "SCRAM-") {
+			keys++
+			if !strings.HasPrefix(rest, "4096:") {
+				t.Errorf("%s is %s", r.Property, r.Value)
+			}
+		}
+	}
+	if keys != 5 {
+		t.Errorf("%d keys, want 5", keys)
+	}
+}

@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/saslkit/saslkit/internal/saslprep"
+	"github.com/saslkit/saslkit/internal/scram"
 	"github.com/saslkit/saslkit/verifier"
 )
 
@@ -50,6 +51,8 @@ type vector struct {
 	Gsasl      string `json:"dovecot_gsasl"`
 	Kafka      string
 	Text       string
+	OK         bool
+	Hex        string
 
 	InHex         string `json:"in_utf8_hex"`
 	Stored, Query *struct {
@@ -210,6 +213,12 @@ func runVector(t *testing.T, v vector, all map[string]vector) {
 		return
 	case "stored":
 		runStored(t, v)
+		return
+	case "base64":
+		got, err := scram.AppendDecoded(nil, []byte(v.Text))
+		if (err == nil) != v.OK || v.OK && hex.EncodeToString(got) != v.Hex {
+			t.Errorf("%q is %x, %v; want %v %s", v.Text, got, err, v.OK, v.Hex)
+		}
 		return
 	case "negative-stored":
 		if s, err := verifier.ParseSCRAM(v.Text); err == nil {

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -83,6 +84,9 @@ type vectorExpect struct {
 	Trace               *string
 	PreparedPasswordHex string `json:"prepared_password_utf8_hex"`
 	ClientCode          string `json:"client_code"`
+	SaltedPasswordHex   string `json:"salted_password_hex"`
+	AuthMessage         string `json:"auth_message"`
+	ClientProofHex      string `json:"client_proof_hex"`
 }
 
 // fields keeps an object open, so that a vector can replace single fields of its
@@ -118,6 +122,11 @@ type vectorServer struct {
 		Digest   string `json:"h_user_realm_pass_hex"`
 		RFC5803  string
 		Dovecot  string
+
+		Salt       string `json:"salt_b64"`
+		Iterations int
+		StoredKey  string `json:"stored_key_b64"`
+		ServerKey  string `json:"server_key_b64"`
 	}
 	AllowAuthzid map[string][]string `json:"allow_authzid"`
 	External     string              `json:"external_id"`
@@ -364,8 +373,11 @@ func (b *vectorBackend) LookupSecret(_ context.Context, name, realm string, kind
 	case b.kind == verifier.KindDIGESTMD5:
 		held.Value = unhex(b.t, u.Digest)
 	case b.kind.IsSCRAM():
-		text := u.RFC5803
-		if b.dovecot {
+		text := fmt.Sprintf("%s$%d:%s$%s:%s", b.kind.SCRAMName(), u.Iterations, u.Salt, u.StoredKey, u.ServerKey)
+		if u.RFC5803 != "" && u.RFC5803 != text {
+			b.t.Errorf("two records: %q and %q", u.RFC5803, text)
+		}
+		if b.dovecot && u.Dovecot != "" {
 			text = u.Dovecot
 		}
 		s, err := verifier.ParseSCRAM(text)
@@ -457,7 +469,35 @@ func newVectorClient(t *testing.T, m *Mechanism, v vector) Client {
 	return m.NewClient(cfg)
 }
 
+// runArithmetic computes what a vector of SCRAM says beside its messages.
+func runArithmetic(t *testing.T, m *Mechanism, v vector) {
+	h, ok := scram.ByName(m.WithoutBinding())
+	if !ok || v.Expect.SaltedPasswordHex == "" {
+		return
+	}
+	s, c := vectorServer{}, vectorClient{}
+	v.Server.into(t, &s)
+	v.Client.into(t, &c)
+	name, err := saslprep.Query(c.Username)
+	u, found := s.Users[name]
+	if err != nil || !found {
+		return
+	}
+	salt, err := base64.StdEncoding.DecodeString(u.Salt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	salted, err := h.Salted(t.Context(), saslprep.Password(c.Password), salt, u.Iterations)
+	if err != nil || hex.EncodeToString(salted) != v.Expect.SaltedPasswordHex {
+		t.Errorf("salted password %x, %v; want %s", salted, err, v.Expect.SaltedPasswordHex)
+	}
+	if proof := h.Proof(nil, salted, []byte(v.Expect.AuthMessage)); hex.EncodeToString(proof) != v.Expect.ClientProofHex {
+		t.Errorf("proof %x, want %s", proof, v.Expect.ClientProofHex)
+	}
+}
+
 func runExchange(t *testing.T, m *Mechanism, v vector, side string) {
+	runArithmetic(t, m, v)
 	if side == "client" {
 		driveClient(t, m, v)
 		return

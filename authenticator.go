@@ -100,7 +100,7 @@ func (a *Authenticator) named(m *mech.Mechanism) (list, named bool) {
 	if len(a.Mechanisms) == 0 {
 		return false, false
 	}
-	return true, contains(a.Mechanisms, m.Name) || m.Binds && contains(a.Mechanisms, m.WithoutBinding())
+	return true, mech.Listed(a.Mechanisms, m.Name) || m.Binds && mech.Listed(a.Mechanisms, m.WithoutBinding())
 }
 
 // offerable returns the rows to decide about, in the order to advertise.
@@ -119,15 +119,6 @@ func (a *Authenticator) offerable() []*mech.Mechanism {
 		}
 	}
 	return rows
-}
-
-func contains(list []string, mechanism string) bool {
-	for _, name := range list {
-		if mech.SameName(name, mechanism) {
-			return true
-		}
-	}
-	return false
 }
 
 // Advertised lists the mechanisms to offer on such a channel, in order. Every

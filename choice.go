@@ -92,7 +92,7 @@ func (c *ClientConfig) verdicts() []verdict {
 	}
 	var strangers []string
 	for _, name := range slices.Concat(c.Mechanisms, c.Offered) {
-		if mech.ByName(name) == nil && !contains(strangers, name) {
+		if mech.ByName(name) == nil && !mech.Listed(strangers, name) {
 			strangers = append(strangers, name)
 			all = append(all, verdict{name: name, class: mech.MechanismUnavailable, reason: notHere})
 		}
@@ -120,9 +120,9 @@ func (c *ClientConfig) rows() []*mech.Mechanism {
 func (c *ClientConfig) against(m *mech.Mechanism) (mech.Class, string) {
 	missing := c.Policy.Missing(m, c.Channel.Secure)
 	switch {
-	case c.Mechanisms != nil && !contains(c.Mechanisms, m.Name):
+	case c.Mechanisms != nil && !mech.Listed(c.Mechanisms, m.Name):
 		return mech.MechanismUnavailable, notAskedFor
-	case c.Offered != nil && !contains(c.Offered, m.Name):
+	case c.Offered != nil && !mech.Listed(c.Offered, m.Name):
 		return mech.MechanismUnavailable, "not offered by the server"
 	case c.Offered == nil && c.Mechanisms == nil:
 		return mech.MechanismUnavailable, "neither offered nor asked for"

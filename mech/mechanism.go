@@ -90,6 +90,16 @@ func ByName(name string) *Mechanism {
 	return nil
 }
 
+// Listed reports whether a list names a mechanism.
+func Listed(list []string, name string) bool {
+	for _, n := range list {
+		if SameName(n, name) {
+			return true
+		}
+	}
+	return false
+}
+
 // SameName reports whether two names are of one mechanism, whatever the case of
 // their letters. Only ASCII letters have cases here.
 func SameName(a, b string) bool {

@@ -317,19 +317,10 @@ func (c *scramClient) bind() (data []byte, err error) {
 	case c.plus != "":
 		c.first.flag, c.first.binding = 'p', typ
 		return data, nil
-	case ok && c.Offered != nil && !containsName(c.Offered, c.hash.Name()+plusSuffix):
+	case ok && c.Offered != nil && !Listed(c.Offered, c.hash.Name()+plusSuffix):
 		c.first.flag = 'y'
 	}
 	return nil, nil
-}
-
-func containsName(list []string, name string) bool {
-	for _, n := range list {
-		if SameName(n, name) {
-			return true
-		}
-	}
-	return false
 }
 
 // leastAdded is what a server must add to our nonce, in bytes.

@@ -152,7 +152,7 @@ func (c *check) login(ctx context.Context) (saslkit.Result, error) {
 // there may be no such user, or no secret. It returns nil if something else,
 // the policy, speaks against the mechanism.
 func (c *check) unserved(ctx context.Context) error {
-	if c.auth.Policy.Missing(c.mechanism, true) != 0 || !containsFold(c.auth.Mechanisms, c.mechanism.Name) {
+	if c.auth.Policy.Missing(c.mechanism, true) != 0 || !mech.Listed(c.auth.Mechanisms, c.mechanism.Name) {
 		return nil
 	}
 	user, r, err := c.realms.Split(c.user)

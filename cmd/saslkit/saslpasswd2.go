@@ -217,7 +217,7 @@ func (s *saslpasswd2) kinds(e verifier.Entry) (kinds []verifier.Kind) {
 	if !s.hidden {
 		kinds = append(kinds, verifier.KindPassword)
 	}
-	if len(list) == 0 || containsFold(list, "OTP") {
+	if len(list) == 0 || mech.Listed(list, "OTP") {
 		kinds = append(kinds, verifier.KindOTP)
 	}
 	if s.conf.Bool("scram_secret_generate") {

@@ -122,7 +122,3 @@ func stores(a *saslkit.Authenticator) []verifier.Verifier {
 func splitList(list string) []string {
 	return strings.FieldsFunc(list, func(r rune) bool { return r == ' ' || r == ',' || r == '\t' || r == '\n' })
 }
-
-func containsFold(list []string, name string) bool {
-	return slices.ContainsFunc(list, func(s string) bool { return strings.EqualFold(s, name) })
-}

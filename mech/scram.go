@@ -143,7 +143,7 @@ func (s *scramServer) checkFlag(m *scramClientFirst) error {
 	case m.flag == 'y' && s.Offers(s.row.Plus):
 		return &Error{Class: BadCredentials, Code: "server-does-support-channel-binding", Err: errDowngrade}
 	case m.flag == 'p':
-		if _, ok := s.Binding(m.binding); !ok {
+		if _, ok := s.bindingData(m.binding); !ok {
 			return &Error{Class: BadCredentials, Code: "unsupported-channel-binding-type", Err: fmt.Errorf("mech: the channel has no binding of type %.32q", m.binding)}
 		}
 	}
@@ -240,7 +240,10 @@ func (s *scramServer) checkOurs(m *scramClientFinal) error {
 	}
 	binding := append(room[:0], s.first[:s.header]...)
 	if s.row.Binds {
-		data, _ := s.Binding(s.binding())
+		data, ok := s.bindingData(s.binding())
+		if !ok {
+			return refused("channel-bindings-dont-match")
+		}
 		binding = append(binding, data...)
 	}
 	var encoded [256]byte
@@ -248,6 +251,13 @@ func (s *scramServer) checkOurs(m *scramClientFinal) error {
 		return refused("channel-bindings-dont-match")
 	}
 	return nil
+}
+
+// bindingData returns the channel-binding data of a type. To none at all nothing can
+// be bound, whatever the channel says.
+func (s *scramServer) bindingData(typ string) ([]byte, bool) {
+	data, ok := s.Binding(typ)
+	return data, ok && len(data) > 0
 }
 
 // binding is the type of channel binding that the client chose.
@@ -286,13 +296,15 @@ func (c *scramClient) Start() ([]byte, error) {
 	if err := c.checkCredentials(); err != nil {
 		return nil, err
 	}
-	user, err := saslprep.Query(c.Username)
-	if err != nil || user == "" {
-		return nil, malformed("invalid-username-encoding", fmt.Errorf("mech: user name: %w", errors.Join(err, errEmptyName)))
-	}
-	authzid, err := saslprep.Query(c.Authzid)
+	user, err := SASLprep.Prepare(c.Username)
 	if err != nil {
-		return nil, malformed("invalid-username-encoding", fmt.Errorf("mech: authorization identity: %w", err))
+		return nil, malformed("invalid-username-encoding", fmt.Errorf("%w (the user name)", err))
+	}
+	authzid := ""
+	if c.Authzid != "" {
+		if authzid, err = SASLprep.Prepare(c.Authzid); err != nil {
+			return nil, malformed("invalid-username-encoding", fmt.Errorf("%w (the authorization identity)", err))
+		}
 	}
 	c.first = scramClientFirst{flag: 'n', user: user, authzid: authzid, nonce: c.nonce.next()}
 	data, err := c.bind()

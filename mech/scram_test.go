@@ -92,6 +92,38 @@ func TestSCRAMBinds(t *testing.T) {
 	}
 }
 
+// TestSCRAMBindsToSomething: a channel that has a type but no data, at first or later,
+// binds nothing.
+func TestSCRAMBindsToSomething(t *testing.T) {
+	t.Parallel()
+	held := keysOf(t, verifier.KindSCRAMSHA256)
+	talk := func(later map[string]string) Outcome {
+		site := &scramSite{held: held, binding: map[string]string{BindingUnique: "data"}}
+		s := SCRAMSHA256PLUS.NewServer(&ServerConfig{SCRAM: testDerivation(t), nonce: func() string { return "server" }}, site)
+		if later[BindingExporter] == "at once" {
+			site.binding = map[string]string{BindingUnique: ""}
+		}
+		o := s.Step(t.Context(), []byte("p=tls-unique,,n=al,r=client"))
+		if o.State != More {
+			return o
+		}
+		site.binding = later
+		sent := "c=" + base64.StdEncoding.EncodeToString([]byte("p=tls-unique,,")) + ",r=clientserver"
+		return s.Step(t.Context(), finalFor(t, scram.SHA256, "n=al,r=client", string(o.Data), sent))
+	}
+	for name, later := range map[string]map[string]string{
+		"never":        {BindingExporter: "at once"},
+		"no longer":    {},
+		"empty now":    {BindingUnique: ""},
+		"as at first":  {BindingUnique: "data"},
+		"another type": {BindingEndPoint: "data"},
+	} {
+		if o := talk(later); o.State != Failed || o.Err.Class != BadCredentials {
+			t.Errorf("%s: state %d, %v", name, o.State, o.Err)
+		}
+	}
+}
+
 // TestSCRAMReplay: a recorded exchange is of no use, since the server's nonce is new.
 func TestSCRAMReplay(t *testing.T) {
 	t.Parallel()

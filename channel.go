@@ -13,7 +13,9 @@ import (
 type Channel struct {
 	// Secure says that the client's wire is encrypted: by our TLS, or because
 	// a trusted proxy says so.
-	Secure bool
+	Secure   bool
+	bindable bindable // what was found out about Binding; here it takes no room
+
 	// Binding returns the channel-binding data of a type of RFC 5929 or RFC
 	// 9266, such as "tls-exporter". Nil: no mechanism that binds.
 	Binding func(typ string) ([]byte, bool)
@@ -22,8 +24,6 @@ type Channel struct {
 	External string
 
 	Remote, Local netip.AddrPort
-
-	bindable bindable // what was found out about Binding
 }
 
 type bindable uint8

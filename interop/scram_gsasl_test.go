@@ -1,7 +1,6 @@
 package interop
 
 import (
-	"bufio"
 	"encoding/base64"
 	"fmt"
 	"io"
@@ -9,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/saslkit/saslkit/internal/peers"
 	"github.com/saslkit/saslkit/verifier"
 	"github.com/saslkit/saslkit/verifier/verifiertest"
 )
@@ -20,22 +20,11 @@ func gsaslServer(t testing.TB, mechanism, password string) foreignServer {
 	t.Helper()
 	cmd := exec.Command(need(t, "gsasl"), "--server", "--quiet", "--mechanism="+mechanism, "--password="+password,
 		fmt.Sprintf("--iteration-count=%d", scramIterations))
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	in, out := peers.Pipe(t, cmd)
 	t.Cleanup(func() {
 		in.Close()
 		cmd.Wait()
 	})
-	out := bufio.NewReader(stdout)
 	for range 2 { // the name of the mechanism, and an empty challenge
 		out.ReadString('\n')
 	}

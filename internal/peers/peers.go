@@ -90,7 +90,20 @@ func Start(t testing.TB, program string, args ...string) (in io.Writer, out *buf
 	t.Helper()
 	cmd := exec.Command(program, args...)
 	cmd.Stderr = os.Stderr
-	stdin, err := cmd.StdinPipe()
+	stdin, stdout := Pipe(t, cmd)
+	t.Cleanup(func() {
+		stdin.Close()
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("%s ended: %v", filepath.Base(program), err)
+		}
+	})
+	return stdin, stdout
+}
+
+// Pipe starts a program that is talked to in this way. The caller waits for it.
+func Pipe(t testing.TB, cmd *exec.Cmd) (in io.WriteCloser, out *bufio.Reader) {
+	t.Helper()
+	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,11 +114,5 @@ func Start(t testing.TB, program string, args ...string) (in io.Writer, out *buf
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		stdin.Close()
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("%s ended: %v", filepath.Base(program), err)
-		}
-	})
-	return stdin, bufio.NewReader(stdout)
+	return in, bufio.NewReader(stdout)
 }

@@ -38,6 +38,7 @@ const (
 func newPostgres(t testing.TB) *postgres {
 	t.Helper()
 	initdb, server := postgresProgram(t, "initdb"), postgresProgram(t, "postgres")
+	need(t, "psql") // before there is a server to stop
 	// Not t.TempDir: another user may have to enter it, and the names of Unix
 	// sockets must be short.
 	dir, err := os.MkdirTemp("", "saslkit-pg-")

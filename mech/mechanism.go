@@ -82,13 +82,24 @@ func ByName(name string) *Mechanism {
 	if len(name) > 20 { // RFC 4422 section 3.1
 		return nil
 	}
-	for _, m := range table {
-		if SameName(m.Name, name) {
-			return m
-		}
+	if m := byName[name]; m != nil {
+		return m
+	}
+	if m := byName[strings.ToUpper(name)]; m != nil && SameName(m.Name, name) {
+		return m
 	}
 	return nil
 }
+
+// byName is the table again: with a row for each mechanism to look at, a look-up
+// would be a twentieth of what PLAIN costs.
+var byName = func() map[string]*Mechanism {
+	rows := make(map[string]*Mechanism, len(table))
+	for _, m := range table {
+		rows[m.Name] = m
+	}
+	return rows
+}()
 
 // Listed reports whether a list names a mechanism.
 func Listed(list []string, name string) bool {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -88,6 +89,36 @@ func TestSecretsOfPassword(t *testing.T) {
 	}
 	if len(salts) != len(verifier.SCRAMKinds()) {
 		t.Errorf("%d different salts", len(salts))
+	}
+}
+
+func TestSCRAMSecretRefused(t *testing.T) {
+	t.Parallel()
+	salt := make([]byte, 16)
+	for name, err := range map[string]error{
+		"kind":       second(SCRAMSecret(verifier.KindOTP, "x", salt, 1)),
+		"no salt":    second(SCRAMSecret(verifier.KindSCRAMSHA1, "x", nil, 1)),
+		"long salt":  second(SCRAMSecret(verifier.KindSCRAMSHA1, "x", make([]byte, 1025), 1)),
+		"iterations": second(SCRAMSecret(verifier.KindSCRAMSHA1, "x", salt, 0)),
+		"many":       second(SCRAMSecret(verifier.KindSCRAMSHA1, "x", salt, 10_000_001)),
+	} {
+		if err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+// TestSCRAMKindsHaveRows: there is a mechanism for the keys of every hash.
+func TestSCRAMKindsHaveRows(t *testing.T) {
+	t.Parallel()
+	for _, kind := range verifier.SCRAMKinds() {
+		m := ByName(kind.SCRAMName())
+		if m == nil || m.Plus == nil || m.Secrets[0] != kind || m.Plus.Secrets[0] != kind {
+			t.Errorf("%v: %v", kind, m)
+		}
+	}
+	if got := SCRAMKinds(); len(got) != 5 || slices.Contains(got, verifier.KindSCRAMSHA3512) {
+		t.Errorf("keys to store: %v", got)
 	}
 }
 

@@ -2,7 +2,6 @@ package verifier
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/saslkit/saslkit/internal/scram"
@@ -102,12 +101,8 @@ func FormatSCRAM(s Secret, f SCRAMForm) (string, error) {
 	return string(r.Append(nil)), nil
 }
 
-// decoyIterations are as many as new records have.
-const decoyIterations = 10_000
-
-// decoyKeys is a record that belongs to nobody.
+// decoyKeys belong to nobody. Salt and count are not shown: mech has others for that.
 func decoyKeys(h scram.Hash) []byte {
 	key := make([]byte, h.Size())
-	r := scram.Record{Hash: h, Iterations: decoyIterations, Salt: slices.Repeat([]byte{0}, 16), StoredKey: key, ServerKey: key}
-	return r.Pack()
+	return scram.Record{Hash: h, Iterations: 1, Salt: make([]byte, 16), StoredKey: key, ServerKey: key}.Pack()
 }

@@ -231,7 +231,7 @@ func (p *pairing) clientFor(who *identity, how int, ch saslkit.Channel) clientSi
 		MinIterations: 1, MaxIterations: 99,
 	}
 	if how&manyRounds != 0 || !p.kind.IsSCRAM() {
-		cfg.MaxIterations = 2 * mech.DefaultDerivedIterations
+		cfg.MaxIterations = 2 * mech.MinIterations
 	}
 	client, err := saslkit.NewClient(cfg)
 	if err != nil {

@@ -38,6 +38,13 @@ var (
 	SCRAMSHA3512, SCRAMSHA3512PLUS = onlyIfNamed(scramRows(scram.SHA3x512, verifier.KindSCRAMSHA3512))
 )
 
+// The iterations that SCRAM clients compute unless told otherwise, and so the bounds of
+// what our servers ask for.
+const (
+	MinIterations = 4096 // RFC 7677 section 4
+	MaxIterations = 1_000_000
+)
+
 // plusSuffix ends the names of mechanisms that bind to the channel.
 const plusSuffix = "-PLUS"
 
@@ -372,10 +379,10 @@ func (c *scramClient) awaitServerFirst(challenge []byte) ([]byte, clientState, e
 func (c *scramClient) checkIterations(n int) error {
 	least, most := c.MinIterations, c.MaxIterations
 	if least <= 0 {
-		least = minSCRAMIterations
+		least = MinIterations
 	}
 	if most <= 0 {
-		most = MaxDerivedIterations
+		most = MaxIterations
 	}
 	switch {
 	case n < least:
@@ -385,9 +392,6 @@ func (c *scramClient) checkIterations(n int) error {
 	}
 	return nil
 }
-
-// minSCRAMIterations is RFC 7677 section 4's.
-const minSCRAMIterations = 4096
 
 func (c *scramClient) awaitServerFinal(challenge []byte) ([]byte, clientState, error) {
 	m, err := parseSCRAMServerFinal(challenge)

@@ -45,11 +45,6 @@ type Derivation struct {
 
 // Bounds of what is derived.
 const (
-	// DefaultDerivedIterations is RFC 7677's minimum. It is computed at the first
-	// login of each user after a start, and at each failed one.
-	DefaultDerivedIterations = 4096
-	// MaxDerivedIterations is as many as our own clients take.
-	MaxDerivedIterations = 1_000_000
 	// cachedKeys bounds each half of the cache, in entries of some 300 bytes.
 	cachedKeys = 4096
 	// queuedIterations bounds the queue for a processor: whoever comes last waits
@@ -71,13 +66,13 @@ func NewDerivation(decoyKey []byte, iterations int) (*Derivation, error) {
 		decoyKey = randomKey()
 	}
 	if iterations == 0 {
-		iterations = DefaultDerivedIterations
+		iterations = MinIterations
 	}
 	switch {
 	case len(decoyKey) < leastDecoyKey:
 		return nil, fmt.Errorf("%w: a decoy key of %d bytes, want %d or more", ErrDerivation, len(decoyKey), leastDecoyKey)
-	case iterations < DefaultDerivedIterations || iterations > MaxDerivedIterations:
-		return nil, fmt.Errorf("%w: %d iterations, want %d to %d", ErrDerivation, iterations, DefaultDerivedIterations, MaxDerivedIterations)
+	case iterations < MinIterations || iterations > MaxIterations:
+		return nil, fmt.Errorf("%w: %d iterations, want %d to %d", ErrDerivation, iterations, MinIterations, MaxIterations)
 	}
 	if len(decoyKey) > sha256.BlockSize { // RFC 2104 section 2
 		sum := sha256.Sum256(decoyKey)
@@ -86,7 +81,7 @@ func NewDerivation(decoyKey []byte, iterations int) (*Derivation, error) {
 	processors := runtime.GOMAXPROCS(0)
 	return &Derivation{
 		decoyKey: decoyKey, cacheKey: randomKey(), iterations: iterations,
-		slots: make(chan struct{}, processors), queue: int64(processors * queuedIterations / iterations),
+		slots: make(chan struct{}, processors), queue: int64(processors) * queuedIterations / int64(iterations),
 		young: map[derivedFor]derivedKeys{},
 	}, nil
 }

@@ -127,7 +127,7 @@ func (m *meter) Err() error {
 	return m.Context.Err()
 }
 
-const looksEach = (DefaultDerivedIterations-2)/1024 + 1
+const looksEach = (MinIterations-2)/1024 + 1
 
 // derivations talks to a server with a password, and says how it ended and how many
 // derivations the server made.
@@ -225,7 +225,7 @@ func TestDerivedKeysAreBounded(t *testing.T) {
 // wait, and the others are told that there is trouble.
 func TestDerivationsAreLimited(t *testing.T) {
 	t.Parallel()
-	d := newDerivation(t, "0123456789abcdef", MaxDerivedIterations)
+	d := newDerivation(t, "0123456789abcdef", MaxIterations)
 	for range cap(d.slots) {
 		if err := d.enter(t.Context()); err != nil {
 			t.Fatal(err)
@@ -265,7 +265,7 @@ func TestDerivationsAreLimited(t *testing.T) {
 // free again.
 func TestDerivationStops(t *testing.T) {
 	t.Parallel()
-	d := newDerivation(t, "0123456789abcdef", MaxDerivedIterations)
+	d := newDerivation(t, "0123456789abcdef", MaxIterations)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	who := derivedFor{scram.SHA512, d.salt(scram.SHA512, "al", "")}

@@ -22,8 +22,7 @@ const (
 // mechanisms that are offered without being named.
 func SCRAMKinds() []verifier.Kind {
 	return slices.DeleteFunc(verifier.SCRAMKinds(), func(k verifier.Kind) bool {
-		m := ByName(k.SCRAMName())
-		return m == nil || m.OnlyIfNamed
+		return ByName(k.SCRAMName()).OnlyIfNamed
 	})
 }
 
@@ -62,16 +61,24 @@ type SecretOptions struct {
 	Iterations int
 }
 
+// Validate says what is out of bounds.
+func (o SecretOptions) Validate() error {
+	if o.Iterations != 0 && (o.Iterations < MinIterations || o.Iterations > MaxIterations) {
+		return ErrIterations
+	}
+	return nil
+}
+
 // ErrIterations: there are too few iterations, or more than clients compute.
-var ErrIterations = fmt.Errorf("mech: SCRAM keys have %d to %d iterations", minSCRAMIterations, MaxDerivedIterations)
+var ErrIterations = fmt.Errorf("mech: SCRAM keys have %d to %d iterations", MinIterations, MaxIterations)
 
 // Secrets is the function Secrets with options.
 func (o SecretOptions) Secrets(user, realm, password string, kinds ...verifier.Kind) ([]verifier.Secret, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
 	if o.Iterations == 0 {
 		o.Iterations = newIterations
-	}
-	if o.Iterations < minSCRAMIterations || o.Iterations > MaxDerivedIterations {
-		return nil, ErrIterations
 	}
 	password, err := newPassword(password)
 	if err != nil {

@@ -23,7 +23,7 @@ type passwd struct {
 	password passwordSource
 
 	scram, noPlain          bool
-	iterations              int
+	options                 mech.SecretOptions
 	remove, disable, enable bool
 	ifNew, ifExists         bool
 }
@@ -63,7 +63,7 @@ func (p *passwd) register(f *pflag.FlagSet) {
 	f.StringVarP(&p.realm, "realm", "u", "", "the `REALM` of a name without one (default: the host's name)")
 	p.format.register(f)
 	f.BoolVar(&p.scram, "scram", false, "store SCRAM keys as well")
-	f.IntVar(&p.iterations, "iterations", 0, "`COUNT` of the SCRAM keys, 4096 to 1000000 (default 10000)")
+	f.IntVar(&p.options.Iterations, "iterations", 0, "`COUNT` of the SCRAM keys, 4096 to 1000000 (default 10000)")
 	f.BoolVar(&p.noPlain, "no-plain", false, "do not store the password itself")
 	f.BoolVar(&p.remove, "delete", false, "delete the user: every property he has")
 	f.BoolVar(&p.disable, "disable", false, "disable the user until --enable")
@@ -82,7 +82,7 @@ func (p *passwd) contradiction() error {
 		}
 	}
 	slices.Sort(alone)
-	sets := p.scram || p.iterations != 0 || p.noPlain || p.ifNew || p.password != passwordSource{}
+	sets := p.scram || p.options.Iterations != 0 || p.noPlain || p.ifNew || p.password != passwordSource{}
 	switch {
 	case len(alone) > 1:
 		return usage("passwd: %s exclude each other", strings.Join(alone, " and "))
@@ -90,8 +90,9 @@ func (p *passwd) contradiction() error {
 		return usage("passwd: %s sets no password: only --if-exists may stand beside it", alone[0])
 	case p.ifNew && p.ifExists:
 		return usage("passwd: --if-new and --if-exists exclude each other")
-	case p.iterations != 0 && (p.iterations < mech.DefaultDerivedIterations || p.iterations > mech.MaxDerivedIterations):
-		return usage("passwd: --iterations is %d (want %d to %d)", p.iterations, mech.DefaultDerivedIterations, mech.MaxDerivedIterations)
+	}
+	if err := p.options.Validate(); err != nil {
+		return usage("passwd: --iterations %d: %w", p.options.Iterations, err)
 	}
 	return nil
 }
@@ -106,7 +107,7 @@ func (p *passwd) set(ctx context.Context, given string) error {
 	if err != nil {
 		return err
 	}
-	maker := secretMaker{userName: name, password: password, options: mech.SecretOptions{Iterations: p.iterations}}
+	maker := secretMaker{userName: name, password: password, options: p.options}
 	if _, err := maker.make(verifier.KindPassword); err != nil {
 		return err // before the file is touched
 	}

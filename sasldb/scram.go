@@ -41,14 +41,16 @@ type scramMechanism struct {
 
 // scramMechanisms are the names in records, the one first that authPassword should
 // have: most clients that know SCRAM know SHA-256.
-var scramMechanisms = []scramMechanism{
-	{verifier.KindSCRAMSHA256, "SCRAM-SHA-256", morePrefix + "SCRAM-SHA-256"},
-	{verifier.KindSCRAMSHA1, "SCRAM-SHA-1", morePrefix + "SCRAM-SHA-1"},
-	{verifier.KindSCRAMSHA512, "SCRAM-SHA-512", morePrefix + "SCRAM-SHA-512"},
-	{verifier.KindSCRAMSHA384, "SCRAM-SHA-384", morePrefix + "SCRAM-SHA-384"},
-	{verifier.KindSCRAMSHA224, "SCRAM-SHA-224", morePrefix + "SCRAM-SHA-224"},
-	{verifier.KindSCRAMSHA3512, "SCRAM-SHA3-512", morePrefix + "SCRAM-SHA3-512"},
-}
+var scramMechanisms = func() (all []scramMechanism) {
+	for _, kind := range []verifier.Kind{
+		verifier.KindSCRAMSHA256, verifier.KindSCRAMSHA1, verifier.KindSCRAMSHA512,
+		verifier.KindSCRAMSHA384, verifier.KindSCRAMSHA224, verifier.KindSCRAMSHA3512,
+	} {
+		name := kind.SCRAMName()
+		all = append(all, scramMechanism{kind, name, morePrefix + name})
+	}
+	return all
+}()
 
 // A scramValue is a property's value taken apart.
 type scramValue struct {

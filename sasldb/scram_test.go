@@ -103,6 +103,19 @@ func FuzzParseSCRAM(f *testing.F) {
 	})
 }
 
+// TestSCRAMMechanisms: there is a place for the keys of every hash.
+func TestSCRAMMechanisms(t *testing.T) {
+	t.Parallel()
+	var kinds []verifier.Kind
+	for _, m := range scramMechanisms {
+		kinds = append(kinds, m.kind)
+	}
+	slices.Sort(kinds)
+	if diff := cmp.Diff(verifier.SCRAMKinds(), kinds); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
 // packed is the secret of a record.
 func packed(record string) string {
 	s, err := verifier.ParseSCRAM(record)

@@ -54,10 +54,7 @@ const (
 
 // Parse reads a record in RFC 5803's or Dovecot's form.
 func Parse(text []byte) (Record, error) {
-	if len(text) > maxRecord {
-		return Record{}, &cursor.SyntaxError{Message: recordName, Offset: maxRecord, Reason: "too long"}
-	}
-	p := parser{text: text, room: make([]byte, 0, base64.StdEncoding.DecodedLen(len(text)))}
+	p := newParser(text)
 	if len(text) > 0 && text[0] == '{' {
 		return p.dovecot()
 	}
@@ -66,10 +63,7 @@ func Parse(text []byte) (Record, error) {
 
 // ParseKafka reads a record in Kafka's form.
 func ParseKafka(h Hash, text []byte) (Record, error) {
-	if len(text) > maxRecord {
-		return Record{}, &cursor.SyntaxError{Message: recordName, Offset: maxRecord, Reason: "too long"}
-	}
-	p := parser{text: text, room: make([]byte, 0, base64.StdEncoding.DecodedLen(len(text)))}
+	p := newParser(text)
 	r := Record{Hash: h}
 	p.literal("salt=")
 	r.Salt = p.base64(',', 1, MaxSalt)
@@ -89,6 +83,13 @@ type parser struct {
 	at     int
 	room   []byte // for what is decoded
 	failed error
+}
+
+func newParser(text []byte) parser {
+	if len(text) > maxRecord {
+		return parser{failed: &cursor.SyntaxError{Message: recordName, Offset: maxRecord, Reason: "too long"}}
+	}
+	return parser{text: text, room: make([]byte, 0, base64.StdEncoding.DecodedLen(len(text)))}
 }
 
 func (p *parser) fail(reason string) {

@@ -12,7 +12,6 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/saslkit/saslkit"
 	"github.com/saslkit/saslkit/internal/peers"
 )
 
@@ -142,41 +141,28 @@ func authOnIMAP(t *testing.T, l *lab, w wire, mechanism, user, password string) 
 	t.Helper()
 	d, capabilities := imapDialog(t, l, w)
 	defer d.conn.Close()
-	x, err := saslkit.NewClient(saslkit.ClientConfig{
-		Credentials: saslkit.Credentials{Username: user, Password: password},
-		Offered:     mechanismsIn(capabilities),
-		Mechanisms:  []string{mechanism},
-		Policy:      labPolicy,
-		Channel:     d.channel(),
-		Service:     "imap",
-		Host:        "localhost",
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, response, err := x.Start()
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.say("a AUTHENTICATE " + mechanism)
-	for {
-		line := d.reply()[0]
-		encoded, more := strings.CutPrefix(line, "+")
-		switch {
-		case strings.HasPrefix(line, "a OK"):
-			return x.Finish()
-		case !more:
-			return errors.New(line)
-		case response == nil:
-			challenge, err := base64.StdEncoding.DecodeString(strings.TrimSpace(encoded))
-			if err != nil {
-				t.Fatalf("the server said %q", line)
-			}
-			if response, err = x.Next(challenge); err != nil {
-				return err
+	begun := false
+	return login{mechanism, user, password, d.channel(), mechanismsIn(capabilities)}.into(t, func(response []byte) ([]byte, bool, error) {
+		if !begun {
+			begun = true
+			d.say("a AUTHENTICATE " + mechanism)
+			if line := d.reply()[0]; !strings.HasPrefix(line, "+") {
+				return nil, false, errors.New(line)
 			}
 		}
 		d.say(b64(string(response)))
-		response = nil
-	}
+		line := d.reply()[0]
+		encoded, more := strings.CutPrefix(line, "+")
+		if !more {
+			if !strings.HasPrefix(line, "a OK") {
+				return nil, false, errors.New(line)
+			}
+			return nil, true, nil
+		}
+		challenge, err := base64.StdEncoding.DecodeString(strings.TrimSpace(encoded))
+		if err != nil {
+			t.Fatalf("the server said %q", line)
+		}
+		return challenge, false, nil
+	})
 }

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/saslkit/saslkit/verifier"
 )
 
 // hidden stands where a secret was.
@@ -116,7 +118,10 @@ func redactChallenge(mechanism string, challenge []byte) string {
 // and 2.1.3).
 var digestProof = regexp.MustCompile(`((?:response|rspauth)\s*=\s*)("[^"]*"?|[^,\s]*)`)
 
-func isSCRAM(mechanism string) bool { return strings.HasPrefix(mechanism, "SCRAM-") }
+func isSCRAM(mechanism string) bool {
+	_, ok := verifier.SCRAMKind(mechanism)
+	return ok
+}
 
 // redactSCRAM hides the client's proof, at the end of its second message: who has
 // it and the other messages can search for the password.

@@ -106,7 +106,7 @@ func (db *DB) compare(old *view) (*view, error) {
 // same reports whether the file has the content that the view was made of. What
 // changes while it is read has not.
 func (db *DB) same(s *source, v *view) (bool, error) {
-	if s.stamp.size != v.stamp.size {
+	if s.stamp.Size() != v.stamp.Size() {
 		return false, nil
 	}
 	sum, err := s.digest(db.seed)
@@ -151,7 +151,7 @@ func (db *DB) load(old *view) (*view, error) {
 	if v.fault != nil && old != nil {
 		v.good, v.torn = old.good, old.torn
 		if old.fault == nil {
-			v.torn = age - max(0, db.clock.now().Sub(s.stamp.modified()))
+			v.torn = age - max(0, db.clock.now().Sub(s.stamp.Modified()))
 		}
 		v.sound = soundOf(db.path, data)
 	}
@@ -167,12 +167,12 @@ const restTime = 20 * time.Millisecond
 // inPlaceOf reports whether the file may be one that the program writing to it has
 // not finished with, rather than a new one in the place of the old.
 func (s *source) inPlaceOf(old *view) bool {
-	return s.format == BerkeleyDB && s.stamp.isFile(old.stamp)
+	return s.format == BerkeleyDB && s.stamp.SameFile(old.stamp)
 }
 
 // rest waits for restTime and looks whether the content is still that of the view.
 func (db *DB) rest(s *source, v *view) error {
-	rest := restTime - db.clock.now().Sub(s.stamp.modified())
+	rest := restTime - db.clock.now().Sub(s.stamp.Modified())
 	if rest <= 0 {
 		return nil
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/saslkit/saslkit/internal/bdb"
 	"github.com/saslkit/saslkit/internal/dbm"
+	"github.com/saslkit/saslkit/internal/filestamp"
 	"github.com/saslkit/saslkit/verifier"
 )
 
@@ -37,7 +38,7 @@ func FuzzOpenDB(f *testing.F) {
 			t.Fatal(err)
 		}
 		var settled testClock // else damage would be waited for
-		settled.advance(settleTime * 2)
+		settled.advance(filestamp.SettleTime * 2)
 		db, err := newDB(path, Options{}, settled.clock())
 		l, readErr := parse(path, data)
 		if err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/saslkit/saslkit/internal/dbm/dbmtest"
+	"github.com/saslkit/saslkit/internal/filestamp"
 	"github.com/saslkit/saslkit/internal/nobody"
 )
 
@@ -92,7 +93,7 @@ func TestSamples(t *testing.T) {
 	}
 }
 
-func stampOrFail(t *testing.T, path string) stamp {
+func stampOrFail(t *testing.T, path string) filestamp.Stamp {
 	t.Helper()
 	s, err := stampOf(path)
 	if err != nil {

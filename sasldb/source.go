@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/saslkit/saslkit/internal/filestamp"
 	"github.com/saslkit/saslkit/internal/lmdb"
 )
 
@@ -20,14 +21,10 @@ type source struct {
 	*os.File
 	path    string
 	clock   clock
-	stamp   stamp // of the open file, before anything was read
-	settled bool  // the stamp was older than settleTime then
+	stamp   filestamp.Stamp // of the open file, before anything was read
+	settled bool            // the stamp was old enough then to tell one content from another
 	format  Format
 }
-
-// settleTime is the age from which a stamp tells one content from another: two
-// seconds is the coarsest time stamp of a file system in use (FAT's).
-const settleTime = 2 * time.Second
 
 // openSource opens the file at path. Nobody's lock is awaited here.
 func openSource(path string, c clock) (*source, error) {
@@ -40,6 +37,15 @@ func openSource(path string, c clock) (*source, error) {
 	if err := s.look(); err != nil {
 		file.Close()
 		return nil, err
+	}
+	return s, nil
+}
+
+// stampOf is called for every login.
+func stampOf(path string) (filestamp.Stamp, error) {
+	s, err := filestamp.Of(path)
+	if err != nil {
+		return s, fmt.Errorf("sasldb: %w%s", err, cure(err))
 	}
 	return s, nil
 }
@@ -73,15 +79,15 @@ func (s *source) look() error {
 	if err := mayRead(info, s.path); err != nil {
 		return err
 	}
-	s.stamp = stampOfInfo(info)
-	s.settled = now.Sub(s.stamp.modified()) > settleTime
+	s.stamp = filestamp.OfInfo(info)
+	s.settled = s.stamp.Settled(now)
 	return nil
 }
 
 // read returns the bytes of the file, even beside the error that it is not still.
 func (s *source) read() (data []byte, err error) {
 	err = s.hold(func() error {
-		data = make([]byte, s.stamp.size)
+		data = make([]byte, s.stamp.Size())
 		if _, err := s.ReadAt(data, 0); err != nil {
 			data = nil
 			return s.cut(err)
@@ -113,7 +119,7 @@ func (s *source) stateOf(data []byte) error {
 	if err != nil {
 		return err
 	}
-	if !f.Settled(head) || now != s.stamp && !now.isFile(s.stamp) {
+	if !f.Settled(head) || now != s.stamp && !now.SameFile(s.stamp) {
 		return s.changed()
 	}
 	return nil
@@ -125,9 +131,9 @@ func (s *source) digest(seed maphash.Seed) (sum uint64, err error) {
 	var h maphash.Hash
 	h.SetSeed(seed)
 	err = s.hold(func() error {
-		b := make([]byte, min(s.stamp.size, 1<<16))
-		for at := int64(0); at < s.stamp.size; at += int64(len(b)) {
-			b = b[:min(int64(len(b)), s.stamp.size-at)]
+		b := make([]byte, min(s.stamp.Size(), 1<<16))
+		for at := int64(0); at < s.stamp.Size(); at += int64(len(b)) {
+			b = b[:min(int64(len(b)), s.stamp.Size()-at)]
 			if _, err := s.ReadAt(b, at); err != nil {
 				return s.cut(err)
 			}
@@ -154,8 +160,8 @@ func (s *source) still() error {
 	if err != nil {
 		return fmt.Errorf("sasldb: %w", err)
 	}
-	now := stampOfInfo(info)
-	if now == s.stamp || links(info) == 0 && now.content() == s.stamp.content() {
+	now := filestamp.OfInfo(info)
+	if now == s.stamp || links(info) == 0 && now.Content() == s.stamp.Content() {
 		return nil
 	}
 	return s.changed()
@@ -175,7 +181,7 @@ const gdbmWait = time.Second
 // hold calls read while nobody writes, if the file is of a format whose library has
 // a lock for that: GDBM's writers change a mapping of the file in place.
 func (s *source) hold(read func() error) error {
-	head := make([]byte, min(s.stamp.size, sniffSize))
+	head := make([]byte, min(s.stamp.Size(), sniffSize))
 	if _, err := s.ReadAt(head, 0); err != nil {
 		return s.cut(err)
 	}

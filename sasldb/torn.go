@@ -3,6 +3,8 @@ package sasldb
 import (
 	"errors"
 	"time"
+
+	"github.com/saslkit/saslkit/internal/filestamp"
 )
 
 // A clock is the time, and how to wait for it to pass.
@@ -25,7 +27,7 @@ const (
 // written to, which its stamp tells. It returns the last source, which the caller
 // closes, and look's last error, or no source if it cannot be opened.
 func whileTorn(path string, c clock, look func(s *source, try int) error) (*source, error) {
-	var before stamp
+	var before filestamp.Stamp
 	for try := 1; ; try++ {
 		s, err := openSource(path, c)
 		if err != nil {

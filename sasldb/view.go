@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/saslkit/saslkit/internal/filestamp"
 	"github.com/saslkit/saslkit/internal/secret"
 )
 
@@ -15,8 +16,8 @@ type view struct {
 	// file is what was read. While it is open its number cannot be given to
 	// another file, so that another one has another stamp.
 	file    *os.File
-	stamp   stamp
-	settled bool   // the stamp tells this content from others, see settleTime
+	stamp   filestamp.Stamp
+	settled bool   // the stamp tells this content from others, see filestamp.SettleTime
 	digest  uint64 // of the content, with the seed of the DB
 
 	good   *index       // the file when it was last read whole

@@ -1,6 +1,6 @@
 //go:build linux || openbsd
 
-package sasldb
+package filestamp
 
 import "syscall"
 

@@ -1,6 +1,6 @@
 //go:build darwin || freebsd || netbsd
 
-package sasldb
+package filestamp
 
 import "syscall"
 

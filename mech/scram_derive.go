@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
-	"sync/atomic"
 
 	"crypto/sha256"
 
+	"github.com/saslkit/saslkit/internal/queue"
 	"github.com/saslkit/saslkit/internal/saslprep"
 	"github.com/saslkit/saslkit/internal/scram"
 	"github.com/saslkit/saslkit/internal/secret"
@@ -35,9 +35,7 @@ type Derivation struct {
 	cacheKey   []byte // of the MACs of passwords, so that none is kept
 	iterations int
 
-	slots   chan struct{} // one for each derivation under way
-	queue   int64         // how many may wait
-	waiting atomic.Int64
+	queue *queue.Queue // of derivations
 
 	mu         sync.Mutex
 	young, old map[derivedFor]derivedKeys
@@ -81,7 +79,7 @@ func NewDerivation(decoyKey []byte, iterations int) (*Derivation, error) {
 	processors := runtime.GOMAXPROCS(0)
 	return &Derivation{
 		decoyKey: decoyKey, cacheKey: randomKey(), iterations: iterations,
-		slots: make(chan struct{}, processors), queue: int64(processors) * queuedIterations / int64(iterations),
+		queue: queue.New(processors, int64(processors)*queuedIterations/int64(iterations)),
 		young: map[derivedFor]derivedKeys{},
 	}, nil
 }
@@ -149,7 +147,7 @@ func (d *Derivation) derive(ctx context.Context, who derivedFor, password string
 	if err := d.enter(ctx); err != nil {
 		return k, err
 	}
-	defer func() { <-d.slots }()
+	defer d.queue.Leave()
 	salted, err := who.hash.Salted(ctx, saslprep.Password(password), who.salt[:], d.iterations)
 	if err != nil {
 		return k, err
@@ -162,21 +160,11 @@ var errBusy = fmt.Errorf("mech: too many SCRAM keys are being derived: %w", veri
 
 // enter waits until a processor is free for a derivation, unless too many wait.
 func (d *Derivation) enter(ctx context.Context) error {
-	select {
-	case d.slots <- struct{}{}:
-		return nil
-	default:
-	}
-	defer d.waiting.Add(-1)
-	if d.waiting.Add(1) > d.queue {
+	err := d.queue.Enter(ctx)
+	if err == queue.ErrFull {
 		return errBusy
 	}
-	select {
-	case d.slots <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return err
 }
 
 // kept finds keys that were made of this very password.

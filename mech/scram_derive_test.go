@@ -7,8 +7,10 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/saslkit/saslkit/internal/scram"
 	"github.com/saslkit/saslkit/verifier"
@@ -224,41 +226,35 @@ func TestDerivedKeysAreBounded(t *testing.T) {
 // TestDerivationsAreLimited: as many at a time as there are processors, some more
 // wait, and the others are told that there is trouble.
 func TestDerivationsAreLimited(t *testing.T) {
-	t.Parallel()
-	d := newDerivation(t, "0123456789abcdef", MaxIterations)
-	for range cap(d.slots) {
-		if err := d.enter(t.Context()); err != nil {
-			t.Fatal(err)
+	synctest.Test(t, func(t *testing.T) {
+		d := newDerivation(t, "0123456789abcdef", MaxIterations)
+		places := runtime.GOMAXPROCS(0)
+		room := places * queuedIterations / MaxIterations
+		for range places {
+			if err := d.enter(t.Context()); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	waiting := make(chan error)
-	for range d.queue {
-		go func() { waiting <- d.enter(ctx) }()
-	}
-	for d.waiting.Load() < d.queue {
-		select {
-		case err := <-waiting:
-			t.Fatalf("did not wait: %v", err)
-		default:
+		ctx, cancel := context.WithCancel(t.Context())
+		waiting := make(chan error, room)
+		for range room {
+			go func() { waiting <- d.enter(ctx) }()
 		}
-	}
-	if err := d.enter(t.Context()); !errors.Is(err, verifier.ErrUnavailable) {
-		t.Errorf("one too many: %v", err)
-	}
-	<-d.slots
-	if err := <-waiting; err != nil {
-		t.Errorf("a place became free: %v", err)
-	}
-	cancel()
-	for range d.queue - 1 {
-		if err := <-waiting; !errors.Is(err, context.Canceled) {
-			t.Errorf("the connection ended: %v", err)
+		synctest.Wait()
+		if err := d.enter(t.Context()); len(waiting) != 0 || !errors.Is(err, verifier.ErrUnavailable) {
+			t.Errorf("one too many: %v; %d did not wait", err, len(waiting))
 		}
-	}
-	if n := d.waiting.Load(); n != 0 {
-		t.Errorf("%d still wait", n)
-	}
+		d.queue.Leave()
+		if err := <-waiting; err != nil {
+			t.Errorf("a place became free: %v", err)
+		}
+		cancel()
+		for range room - 1 {
+			if err := <-waiting; !errors.Is(err, context.Canceled) {
+				t.Errorf("the connection ended: %v", err)
+			}
+		}
+	})
 }
 
 // TestDerivationStops: when the connection ends, so does its PBKDF2, and the place is
@@ -270,10 +266,15 @@ func TestDerivationStops(t *testing.T) {
 	cancel()
 	who := derivedFor{scram.SHA512, d.salt(scram.SHA512, "al", "")}
 	match, key, err := d.verify(ctx, who, "pencil", make([]byte, 64), nil, true)
-	if match || key != nil || !errors.Is(err, context.Canceled) || len(d.slots) != 0 {
-		t.Errorf("%v, %x, %v, %d places taken", match, key, err, len(d.slots))
+	if match || key != nil || !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, %x, %v", match, key, err)
 	}
 	if e := AsError(err); e.Class != Cancelled {
 		t.Errorf("class %v", e.Class)
+	}
+	for range runtime.GOMAXPROCS(0) { // all places are free
+		if err := d.enter(ctx); err != nil {
+			t.Errorf("a place is taken: %v", err)
+		}
 	}
 }

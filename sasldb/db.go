@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/saslkit/saslkit/internal/looks"
 	"github.com/saslkit/saslkit/verifier"
 )
 
@@ -23,9 +24,7 @@ type DB struct {
 	seed    maphash.Seed // of digests
 
 	current atomic.Pointer[view] // nil once the DB is closed
-	looks   atomic.Uint64        // how many looks at the content have begun
-	turn    chan struct{}        // room for the one who looks or closes
-	last    look                 // the last look; for who has the turn
+	looks   *looks.Group[*view]  // at the content
 
 	updates group
 }
@@ -59,7 +58,7 @@ func OpenWith(path string, o Options) (*DB, error) {
 }
 
 func newDB(path string, o Options, c clock) (*DB, error) {
-	db := &DB{path: path, options: o, clock: c, born: c.now(), seed: maphash.MakeSeed(), turn: make(chan struct{}, 1)}
+	db := &DB{path: path, options: o, clock: c, born: c.now(), seed: maphash.MakeSeed(), looks: looks.New[*view]()}
 	v, err := db.load(nil)
 	if err != nil {
 		return nil, err
@@ -74,13 +73,11 @@ func newDB(path string, o Options, c clock) (*DB, error) {
 
 // Close lets go of the file. Logins are then answered ErrUnavailable.
 func (db *DB) Close() error {
-	db.turn <- struct{}{}
-	defer func() { <-db.turn }()
+	defer db.looks.Hold()()
 	v := db.current.Swap(nil)
 	if v == nil {
 		return db.closed()
 	}
-	db.last = look{}
 	return v.file.Close()
 }
 

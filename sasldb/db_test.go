@@ -179,16 +179,16 @@ func TestYoungStamp(t *testing.T) {
 	path := newFile(t, user("al", "r", "one"))
 	db, c := openClocked(t, path, Options{})
 	for range 3 {
-		before := db.looks.Load()
-		if err := check(t, db, "al", "one"); err != nil || db.looks.Load() != before+1 {
-			t.Errorf("%v, %d looks while the stamp is young, want 1 for each login", err, db.looks.Load()-before)
+		before := db.looks.Begun()
+		if err := check(t, db, "al", "one"); err != nil || db.looks.Begun() != before+1 {
+			t.Errorf("%v, %d looks while the stamp is young, want 1 for each login", err, db.looks.Begun()-before)
 		}
 	}
 	c.advance(time.Minute)
 	if err := check(t, db, "al", "one"); err != nil {
 		t.Fatal(err)
 	}
-	before := db.looks.Load()
+	before := db.looks.Begun()
 	allocs := testing.AllocsPerRun(100, func() {
 		if _, err := db.fresh(t.Context()); err != nil {
 			t.Fatal(err)
@@ -197,7 +197,7 @@ func TestYoungStamp(t *testing.T) {
 	if allocs > 1 { // the path for the system call
 		t.Errorf("%v allocations for a look at the stamp", allocs)
 	}
-	if db.looks.Load() != before {
+	if db.looks.Begun() != before {
 		t.Error("the content is looked at although the stamp is old")
 	}
 }

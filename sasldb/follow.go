@@ -36,30 +36,14 @@ func (db *DB) isRecent(v *view) bool {
 	return db.options.Recheck > 0 && v.fault == nil && db.age()-time.Duration(v.looked.Load()) < db.options.Recheck
 }
 
-// A look is one at the content of the file. Its number counts from 1.
-type look struct {
-	number uint64
-	view   *view
-	err    error
-}
-
-// look waits for a look at the content that began after the call, so that it sees
-// whatever was acknowledged before: one's own, or one shared with others who came
-// before it began.
+// look returns a look at the content that began after the call, so that it sees
+// whatever was acknowledged before.
 func (db *DB) look(ctx context.Context) (*view, error) {
-	begun := db.looks.Load()
-	select {
-	case db.turn <- struct{}{}:
-		defer func() { <-db.turn }()
-	case <-ctx.Done():
-		return nil, fmt.Errorf("sasldb: %s: waiting for a look at the file: %w", db.path, ctx.Err())
+	v, err := db.looks.Share(ctx, db.lookNow)
+	if err != nil && err == ctx.Err() {
+		return nil, fmt.Errorf("sasldb: %s: waiting for a look at the file: %w", db.path, err)
 	}
-	if db.last.number <= begun {
-		l := look{number: db.looks.Add(1)}
-		l.view, l.err = db.lookNow()
-		db.last = l
-	}
-	return db.last.view, db.last.err
+	return v, err
 }
 
 // lookNow returns a view of the file as it is and makes it the current one.

@@ -23,15 +23,13 @@ import (
 	"github.com/saslkit/saslkit/verifier/verifiertest"
 )
 
-// TestLoginsShareALook: those who wait for a look that has not begun share it; one
-// that began before a login came is not good enough for it.
+// TestLoginsShareALook: those who wait for a look share it.
 func TestLoginsShareALook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		db := openDB(t, newFile(t, user("al", "r", "one")))
 		defer db.Close()
-		before := db.looks.Load()
-		db.turn <- struct{}{}
-		db.last = look{number: db.looks.Add(1), err: errors.New("this look began before")}
+		before := db.looks.Begun()
+		release := db.looks.Hold()
 		var logins sync.WaitGroup
 		for range 50 {
 			logins.Go(func() {
@@ -41,10 +39,10 @@ func TestLoginsShareALook(t *testing.T) {
 			})
 		}
 		synctest.Wait() // until all are waiting
-		<-db.turn
+		release()
 		logins.Wait()
-		if n := db.looks.Load() - before; n != 2 {
-			t.Errorf("%d looks, want the one before and one for all", n)
+		if n := db.looks.Begun() - before; n != 1 {
+			t.Errorf("%d looks, want one for all", n)
 		}
 	})
 }
@@ -52,7 +50,7 @@ func TestLoginsShareALook(t *testing.T) {
 func TestWaitingForALookEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		db := openDB(t, newFile(t, user("al", "r", "one")))
-		db.turn <- struct{}{}
+		release := db.looks.Hold()
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() {
@@ -64,7 +62,7 @@ func TestWaitingForALookEnds(t *testing.T) {
 		if err := <-done; !errors.Is(err, verifier.ErrUnavailable) || !errors.Is(err, context.Canceled) {
 			t.Error(err)
 		}
-		<-db.turn
+		release()
 		db.Close()
 	})
 }
@@ -244,11 +242,11 @@ func TestTornFile(t *testing.T) {
 	// The five seconds do not begin anew, and the file is not parsed at every login.
 	c.advance(3 * time.Second)
 	f.wants(db, left, "pw", nil)
-	v, looks, pauses := db.current.Load(), db.looks.Load(), c.pauses.Load()
+	v, looks, pauses := db.current.Load(), db.looks.Begun(), c.pauses.Load()
 	for range 10 {
 		f.wants(db, left, "pw", nil)
 	}
-	if db.current.Load() != v || db.looks.Load() != looks || c.pauses.Load() != pauses {
+	if db.current.Load() != v || db.looks.Begun() != looks || c.pauses.Load() != pauses {
 		t.Error("a damaged file that does not change is looked at again")
 	}
 	f.set("somebody", "else")
@@ -351,9 +349,9 @@ func TestNothingLeft(t *testing.T) {
 			}
 			f.wants(db, "user1", "pw", verifier.ErrUnavailable)
 			f.wants(db, "nobody", "pw", verifier.ErrUnavailable)
-			looks := db.looks.Load()
+			looks := db.looks.Begun()
 			f.wants(db, "user1", "pw", verifier.ErrUnavailable)
-			if n := db.looks.Load() - looks; n > 1 {
+			if n := db.looks.Begun() - looks; n > 1 {
 				t.Errorf("%d looks for a login", n)
 			}
 		})

@@ -28,16 +28,19 @@ func parseLine(text []byte) (*said, error) {
 	return &said{line}, nil
 }
 
-// A testClock is ahead of the files' time; sleeping moves it and calls during.
+// A testClock stands still but for those who sleep, during whose sleep something may
+// be done.
 type testClock struct {
-	ahead  atomic.Int64
+	ahead  atomic.Int64 // of started
 	during func()
 	slept  int
 }
 
+var started = time.Now()
+
 func (c *testClock) clock() clock {
 	return clock{
-		now: func() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) },
+		now: func() time.Time { return started.Add(time.Duration(c.ahead.Load())) },
 		sleep: func(d time.Duration) {
 			c.slept++
 			c.ahead.Add(int64(d))
@@ -48,7 +51,8 @@ func (c *testClock) clock() clock {
 	}
 }
 
-func (c *testClock) settle() { c.ahead.Add(int64(2 * filestamp.SettleTime)) }
+// settle makes the stamps of all files there are old.
+func (c *testClock) settle() { c.ahead.Store(int64(time.Since(started) + 2*filestamp.SettleTime)) }
 
 func newFile(t *testing.T, text string) string {
 	t.Helper()
@@ -205,7 +209,7 @@ func TestTorn(t *testing.T) {
 		}
 	}
 	c.slept = 0
-	c.ahead.Store(0)
+	c.ahead.Store(int64(time.Since(started)))
 	write(t, path, "thr\n")
 	says(t, f, "three")
 

@@ -6,14 +6,13 @@ import (
 	"crypto/hmac"
 	"crypto/md5"
 	"crypto/rand"
-	"encoding"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"strconv"
 
 	"github.com/saslkit/saslkit/internal/cursor"
+	"github.com/saslkit/saslkit/internal/md5secret"
 	"github.com/saslkit/saslkit/internal/saslprep"
 	"github.com/saslkit/saslkit/internal/secret"
 	"github.com/saslkit/saslkit/verifier"
@@ -130,7 +129,11 @@ var lowerHex = cursor.SetOf(func(b byte) bool { return '0' <= b && b <= '9' || '
 // cramMD5Digest is the digest that the holder of the secret would send.
 func cramMD5Digest(held verifier.Secret, challenge string) (string, error) {
 	if held.Kind == verifier.KindCRAMMD5 {
-		return hmacMD5Resume(held.Value, challenge)
+		digest, ok := md5secret.CRAMMD5Digest(held.Value, challenge)
+		if !ok {
+			return "", &verifier.ContractError{Rule: "CRAM-MD5 states are 32 bytes"}
+		}
+		return digest, nil
 	}
 	mac := hmac.New(md5.New, []byte(saslprep.Password(string(held.Value))))
 	mac.Write([]byte(challenge))
@@ -138,71 +141,9 @@ func cramMD5Digest(held verifier.Secret, challenge string) (string, error) {
 }
 
 // CRAMMD5Secret is the secret of kind KindCRAMMD5 for a password: its two
-// half-finished HMAC states, with which CRAM-MD5 works and PLAIN does not.
+// half-finished HMAC states, with which CRAM-MD5 works without the password.
 func CRAMMD5Secret(password string) []byte {
-	key := []byte(saslprep.Password(password))
-	if len(key) > md5.BlockSize { // RFC 2104 section 2
-		sum := md5.Sum(key)
-		key = sum[:]
-	}
-	states := make([]byte, 0, 2*md5.Size)
-	for _, pad := range []byte{0x5c, 0x36} {
-		block := bytes.Repeat([]byte{pad}, md5.BlockSize)
-		for i, b := range key {
-			block[i] ^= b
-		}
-		states = append(states, md5State(block)...)
-	}
-	return states
-}
-
-// md5State is the state after whole blocks, in little-endian words.
-func md5State(blocks []byte) []byte {
-	h := md5.New()
-	h.Write(blocks)
-	saved, err := h.(encoding.BinaryMarshaler).MarshalBinary()
-	if err != nil {
-		panic("mech: crypto/md5 does not save its state: " + err.Error())
-	}
-	state := make([]byte, 0, md5.Size)
-	for i := len(md5Saved); i < len(md5Saved)+md5.Size; i += 4 {
-		state = binary.LittleEndian.AppendUint32(state, binary.BigEndian.Uint32(saved[i:]))
-	}
-	return state
-}
-
-// md5Saved begins crypto/md5's marshalled form: then come the state in big-endian
-// words, the unfinished block and the length so far.
-const md5Saved = "md5\x01"
-
-// hmacMD5Resume finishes an HMAC-MD5 whose outer and inner pads have already
-// been hashed: 2 x 16 bytes, little-endian words, outer state first.
-func hmacMD5Resume(states []byte, text string) (string, error) {
-	if len(states) != 2*md5.Size {
-		return "", &verifier.ContractError{Rule: "CRAM-MD5 states are 32 bytes"}
-	}
-	inner, err := md5Resume(states[md5.Size:], []byte(text))
-	if err != nil {
-		return "", err
-	}
-	outer, err := md5Resume(states[:md5.Size], inner)
-	return hex.EncodeToString(outer), err
-}
-
-// md5Resume hashes more bytes from the state after one block of 64 bytes.
-func md5Resume(state, more []byte) ([]byte, error) {
-	saved := []byte(md5Saved)
-	for i := 0; i < md5.Size; i += 4 {
-		saved = binary.BigEndian.AppendUint32(saved, binary.LittleEndian.Uint32(state[i:]))
-	}
-	saved = append(saved, make([]byte, md5.BlockSize)...)
-	saved = binary.BigEndian.AppendUint64(saved, md5.BlockSize)
-	h := md5.New()
-	if err := h.(encoding.BinaryUnmarshaler).UnmarshalBinary(saved); err != nil {
-		return nil, fmt.Errorf("mech: resuming MD5: %w", err)
-	}
-	h.Write(more)
-	return h.Sum(nil), nil
+	return md5secret.CRAMMD5(saslprep.Password(password))
 }
 
 type cramMD5Client struct{ client }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/saslkit/saslkit/internal/md5secret"
 	"github.com/saslkit/saslkit/internal/secret"
 	"github.com/saslkit/saslkit/verifier"
 )
@@ -220,34 +221,25 @@ func (r *digestResponse) userHash(held verifier.Secret, form int) [md5.Size]byte
 	case held.Kind == verifier.KindDIGESTMD5:
 		return [md5.Size]byte(held.Value)
 	case form == 0:
-		return digestUserHash(latin1OrUTF8(r.username), latin1OrUTF8(r.realm), latin1OrUTF8(password))
+		return md5secret.DIGESTMD5(latin1OrUTF8(r.username), latin1OrUTF8(r.realm), latin1OrUTF8(password))
 	case form == 1:
-		return digestUserHash(r.username, r.realm, password)
+		return md5secret.DIGESTMD5(r.username, r.realm, password)
 	}
-	return digestUserHash(r.username, r.realm, latin1OrUTF8(password))
+	return md5secret.DIGESTMD5(r.username, r.realm, latin1OrUTF8(password))
 }
 
 // DIGESTMD5Secret is the secret of kind KindDIGESTMD5 for a password: what
 // DIGEST-MD5 needs, good for this user in this realm only.
 func DIGESTMD5Secret(user, realm, password string) []byte {
-	sum := digestUserHash(latin1OrUTF8(user), latin1OrUTF8(realm), latin1OrUTF8(password))
+	sum := md5secret.DIGESTMD5(latin1OrUTF8(user), latin1OrUTF8(realm), latin1OrUTF8(password))
 	return sum[:]
-}
-
-func digestUserHash(user, realm, password string) [md5.Size]byte {
-	var space [128]byte
-	b := append(append(space[:0], user...), ':')
-	b = append(append(b, realm...), ':')
-	return md5.Sum(append(b, password...))
 }
 
 // latin1OrUTF8 encodes in ISO 8859-1 what fits, RFC 2831 section 2.1.2.1. What is
 // no UTF-8 is in ISO 8859-1 already.
 func latin1OrUTF8(s string) string {
-	if l, ok := latin1(s); ok {
-		return l
-	}
-	return s
+	encoded, _ := md5secret.Latin1(s)
+	return encoded
 }
 
 func (r *digestResponse) ha1(userHash [md5.Size]byte) [md5.Size]byte {
@@ -337,7 +329,7 @@ func (c *digestMD5Client) respond(offer digestChallenge) (digestResponse, error)
 	}
 	r.username, r.realm = c.Username, realm
 	if !offer.utf8 {
-		user, ok := latin1(c.Username)
+		user, ok := md5secret.Latin1(c.Username)
 		if !ok {
 			return digestResponse{}, malformed("prep", errors.New("mech: the server has no UTF-8 and the user name does not fit ISO 8859-1"))
 		}

@@ -236,10 +236,7 @@ func (c digestChallenge) encode(s string) string {
 	if c.utf8 {
 		return s
 	}
-	if l, ok := latin1(s); ok {
-		return l
-	}
-	return s
+	return latin1OrUTF8(s)
 }
 
 // A digestResponse is the client's message (RFC 2831 section 2.1.2). Strings
@@ -395,25 +392,6 @@ func validBuffer(s string) bool {
 // listOf splits the comma-separated tokens of qop and cipher.
 func listOf(s string) []string {
 	return strings.FieldsFunc(strings.ToLower(s), func(r rune) bool { return r == ',' || r == ' ' || r == '\t' })
-}
-
-// latin1 encodes s in ISO 8859-1, if all its characters fit.
-func latin1(s string) (string, bool) {
-	ascii := true
-	for _, r := range s {
-		if r > 0xff {
-			return "", false
-		}
-		ascii = ascii && r < utf8.RuneSelf
-	}
-	if ascii {
-		return s, true
-	}
-	b := make([]byte, 0, len(s))
-	for _, r := range s {
-		b = append(b, byte(r))
-	}
-	return string(b), true
 }
 
 // fromLatin1 decodes ISO 8859-1.

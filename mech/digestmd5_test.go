@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	"github.com/saslkit/saslkit/internal/md5secret"
 	"github.com/saslkit/saslkit/verifier"
 )
 
@@ -50,7 +51,7 @@ func TestDigestForms(t *testing.T) {
 				s := DIGESTMD5.NewServer(&ServerConfig{Service: "smtp", nonce: func() string { return "n" }}, oneUser{name: user, held: *held})
 				s.Step(t.Context(), nil)
 				r := digestResponse{username: c.user, realm: realm, nonce: "n", cnonce: "c", nc: "00000001", qop: "auth", uri: "smtp/h", utf8: c.utf8}
-				ha1 := r.ha1(digestUserHash(c.inHash, realm, c.pw))
+				ha1 := r.ha1(md5secret.DIGESTMD5(c.inHash, realm, c.pw))
 				value := r.compute(ha1, "AUTHENTICATE:")
 				r.response = string(value[:])
 				o := s.Step(t.Context(), r.append(nil))

@@ -21,6 +21,7 @@ var packages = map[string]string{
 	"postfix":          "postfix",
 	"python3":          "python3",
 	"psql":             "postgresql-client",
+	"saslauthd":        "sasl2-bin",
 	"saslpasswd2":      "sasl2-bin",
 	"sasldblistusers2": "sasl2-bin",
 	"swaks":            "swaks",

@@ -1,75 +1,100 @@
 package cyrusconf
 
 import (
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
-	"os"
-	"path/filepath"
+	"log/slog"
+	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 )
+
+// set is a line without blanks behind the value.
+func set(key, value string, line int) Setting { return Setting{Key: key, Value: value, Line: line} }
 
 // cases are files, what they say, and what is wrong with them.
 var cases = []struct {
 	name, text string
 	want       []Setting
-	faults     []SyntaxError // without Name
-	cyrus      bool          // Cyrus reads it nevertheless
+	refused    []string // without the name
+	cyrus      bool     // Cyrus reads it nevertheless
 }{
 	{name: "empty", text: ""},
 	{name: "ordinary", text: "pwcheck_method: auxprop\nmech_list:plain  login\n", want: []Setting{
-		{"pwcheck_method", "auxprop", 1}, {"mech_list", "plain  login", 2},
+		set("pwcheck_method", "auxprop", 1), set("mech_list", "plain  login", 2),
 	}},
-	{name: "no newline at the end", text: "a: x", want: []Setting{{"a", "x", 1}}},
-	{name: "comments and blank lines", text: "# a: x\n\n \t\r\n \t#b:y\nc: z # no comment\n", want: []Setting{{"c", "z # no comment", 5}}},
-	{name: "comment as a value", text: "a:#x\n", want: []Setting{{"a", "#x", 1}}},
-	{name: "blanks", text: " \t\v\fa:\v\f \tx y \t\r\n", want: []Setting{{"a", "x y", 1}}},
-	{name: "case of keys", text: "Mech_LIST-9: Plain\n", want: []Setting{{"mech_list-9", "Plain", 1}}},
-	{name: "twice", text: "a: 1\na: 2\n", want: []Setting{{"a", "1", 1}, {"a", "2", 2}}},
-	{name: "any bytes as a value", text: "a: \xa0\xff\x01\n", want: []Setting{{"a", "\xa0\xff\x01", 1}}},
-	{name: "no key", text: ": x\n", want: []Setting{{"", "x", 1}}},
-	{name: "colons as a value", text: "a:::\n", want: []Setting{{"a", "::", 1}}},
-	{name: "longest line", text: "a: " + strings.Repeat("x", 4092) + "\n", want: []Setting{{"a", strings.Repeat("x", 4092), 1}}},
+	{name: "no newline at the end", text: "a: x", want: []Setting{set("a", "x", 1)}},
+	{name: "comments and blank lines", text: "# a: x\n\n \t\r\n \t#b:y\nc: z # no comment\n", want: []Setting{set("c", "z # no comment", 5)}},
+	{name: "comment as a value", text: "a:#x\n", want: []Setting{set("a", "#x", 1)}},
+	{name: "blanks", text: " \t\v\fa:\v\f \tx y \t\r\n", want: []Setting{{"a", "x y", " \t\r", 1}}},
+	{name: "case of keys", text: "Mech_LIST-9: Plain\n", want: []Setting{set("mech_list-9", "Plain", 1)}},
+	{name: "twice", text: "a: 1\na: 2\n", want: []Setting{set("a", "1", 1), set("a", "2", 2)}},
+	{name: "any bytes as a value", text: "a: \xa0\xff\x01\n", want: []Setting{set("a", "\xa0\xff\x01", 1)}},
+	{name: "any bytes as a comment", text: "#\xef\xbb\xbf\n"},
+	{name: "no key", text: ": x\n", want: []Setting{set("", "x", 1)}},
+	{name: "colons as a value", text: "a:::\n", want: []Setting{set("a", "::", 1)}},
+	{name: "quotes", text: "a: \"x\"\n", want: []Setting{set("a", `"x"`, 1)}},
+	{name: "longest line", text: "a: " + strings.Repeat("x", 4092) + "\n", want: []Setting{set("a", strings.Repeat("x", 4092), 1)}},
 
-	{name: "blank before the colon", text: "a: x\nmech_list : plain\n", faults: []SyntaxError{{Line: 2, Reason: "blank before the colon, which must touch the key"}}},
-	{name: "no colon", text: "mech_list plain\n", faults: []SyntaxError{{Line: 1, Reason: "expected a key of letters, digits, '-' and '_', then a colon"}}},
-	{name: "key alone", text: "mech_list", faults: []SyntaxError{{Line: 1, Reason: "expected a key of letters, digits, '-' and '_', then a colon"}}},
-	{name: "dot in the key", text: "a.b: x\n", faults: []SyntaxError{{Line: 1, Reason: "expected a key of letters, digits, '-' and '_', then a colon"}}},
-	{name: "umlaut in the key", text: "ä: x\n", faults: []SyntaxError{{Line: 1, Reason: "expected a key of letters, digits, '-' and '_', then a colon"}}},
-	{name: "empty value", text: "sasldb_path:\n", faults: []SyntaxError{{Line: 1, Reason: "sasldb_path has no value (to keep the default, leave the line out)"}}},
-	{name: "blank value", text: "A: \t\r\n", faults: []SyntaxError{{Line: 1, Reason: "a has no value (to keep the default, leave the line out)"}}},
-	{name: "two faults", text: "a\nb: x\nc:\n", faults: []SyntaxError{
-		{Line: 1, Reason: "expected a key of letters, digits, '-' and '_', then a colon"},
-		{Line: 3, Reason: "c has no value (to keep the default, leave the line out)"},
+	{name: "blank before the colon", text: "a: x\nmech_list : plain\n", refused: []string{"2: blank before the colon, which must touch the key (write mech_list: value)"}},
+	{name: "blank before the colon of an unknown key", text: "hunter2 : plain\n", refused: []string{"1: blank before the colon, which must touch the key (write key: value)"}},
+	{name: "equals sign", text: "sql_passwd=secret\nfoo = bar\n", refused: []string{
+		"1: '=' in place of the colon (write sql_passwd: value)", "2: '=' in place of the colon (write key: value)",
 	}},
-	{name: "line too long", text: "a: " + strings.Repeat("x", 4093) + "\n", faults: []SyntaxError{{Line: 1, Reason: "line of 4096 bytes, more than 4095 are cut"}}},
-	{name: "NUL in the value", text: "a: x\x00y\n", faults: []SyntaxError{{Line: 1, Reason: "line holds NUL"}}, cyrus: true},
-	{name: "NUL in the key", text: "a\x00: x\n", faults: []SyntaxError{{Line: 1, Reason: "line holds NUL"}}},
+	{name: "Postfix's file", text: "smtpd_sasl_auth_enable = yes\n", refused: []string{"1: smtpd_sasl_auth_enable is an option of Postfix, and followed by no colon (move it to Postfix's main.cf)"}},
+	{name: "Debian's /etc/default/saslauthd", text: "START=yes\nMECHANISMS=\"pam\"\n", refused: []string{
+		"1: start is an option of the script that starts saslauthd, and followed by no colon (move it to /etc/default/saslauthd, on RHEL /etc/sysconfig/saslauthd)",
+		"2: mechanisms is an option of the script that starts saslauthd, and followed by no colon (move it to /etc/default/saslauthd, on RHEL /etc/sysconfig/saslauthd)",
+	}},
+	{name: "Dovecot's file", text: "auth_mechanisms = plain login\n", refused: []string{"1: auth_mechanisms is an option of Dovecot, and followed by no colon (move it to dovecot.conf)"}},
+	{name: "no colon", text: "mech_list plain\n", refused: []string{"1: expected a key of letters, digits, '-' and '_', then a colon (write mech_list: value, all on one line, or begin a comment with '#')"}},
+	{name: "key alone", text: "mech_list", refused: []string{"1: expected a key of letters, digits, '-' and '_', then a colon (write mech_list: value, all on one line, or begin a comment with '#')"}},
+	{name: "wrapped password", text: "sql_passwd: secret\nhunter2\n", refused: []string{"2: expected a key of letters, digits, '-' and '_', then a colon (write key: value, all on one line, or begin a comment with '#')"}},
+	{name: "dot in the key", text: "a.b: x\n", refused: []string{"1: expected a key of letters, digits, '-' and '_', then a colon (write key: value, all on one line, or begin a comment with '#')"}},
+	{name: "umlaut in the key", text: "ä: x\n", refused: []string{"1: " + notASCII}},
+	{name: "blank of a web page", text: "a: x\n\u00a0b: y\n", refused: []string{"2: " + notASCII}},
+	{name: "blank of a web page before the colon", text: "a\u00a0: x\n", refused: []string{"1: " + notASCII}},
+	{name: "byte-order mark", text: "\ufeffmech_list: plain\n", refused: []string{"1: line begins with a byte-order mark (save the file as UTF-8 without one)"}},
+	{name: "byte-order mark before a comment", text: "\ufeff# SASL\n", refused: []string{"1: line begins with a byte-order mark (save the file as UTF-8 without one)"}},
+	{name: "UTF-16", text: "\xff\xfea\x00:\x00x\x00", refused: []string{"1: line begins with a byte-order mark of UTF-16 (save the file as plain text)"}},
+	{name: "empty value", text: "sasldb_path:\n", refused: []string{"1: sasldb_path has no value (to keep the default, leave the line out)"}},
+	{name: "blank value", text: "A: \t\r\n", refused: []string{"1: a has no value (to keep the default, leave the line out)"}},
+	{name: "several faults", text: "a\nb: x\nc:\nmech_list : plain\n", refused: []string{
+		"1: expected a key of letters, digits, '-' and '_', then a colon (write key: value, all on one line, or begin a comment with '#')",
+		"3: c has no value (to keep the default, leave the line out)",
+		"4: blank before the colon, which must touch the key (write mech_list: value)",
+	}},
+	{name: "line too long", text: "a: " + strings.Repeat("x", 4093) + "\n", refused: []string{"1: line of 4096 bytes, more than 4095 are cut (shorten it)"}},
+	{name: "NUL in the value", text: "a: x\x00y\n", refused: []string{"1: line holds NUL, where Cyrus cuts it (save the file as plain text)"}, cyrus: true},
+	{name: "NUL in the key", text: "a\x00: x\n", refused: []string{"1: line holds NUL, where Cyrus cuts it (save the file as plain text)"}},
 }
+
+const notASCII = "a character that is not ASCII in the key or behind it (type the line anew: what is copied from a web page can hold blanks that are none)"
 
 func TestParse(t *testing.T) {
 	t.Parallel()
 	for _, c := range cases {
 		f, err := Parse("smtpd.conf", strings.NewReader(c.text))
-		if c.faults == nil {
+		if c.refused == nil {
 			if err != nil {
 				t.Errorf("%s: %v", c.name, err)
-			} else if diff := cmp.Diff(&File{"smtpd.conf", c.want}, f); diff != "" {
-				t.Errorf("%s: -want +got:\n%s", c.name, diff)
+			} else if diff := cmp.Diff(c.want, f.Settings); diff != "" || f.Name != "smtpd.conf" {
+				t.Errorf("%s: %s, -want +got:\n%s", c.name, f.Name, diff)
 			}
 			continue
 		}
-		var want []string
-		for _, fault := range c.faults {
-			fault.Name = "smtpd.conf"
-			want = append(want, fault.Error())
-		}
-		var syntax *SyntaxError
-		if f != nil || !errors.As(err, &syntax) {
+		var faults Faults
+		if f != nil || !errors.As(err, &faults) || len(faults.Refused()) != len(faults) {
 			t.Errorf("%s: %v, %v", c.name, f, err)
-		} else if diff := cmp.Diff(strings.Join(want, "\n"), err.Error()); diff != "" {
+			continue
+		}
+		want := "smtpd.conf:" + strings.Join(c.refused, "\nsmtpd.conf:")
+		if diff := cmp.Diff(want, err.Error()); diff != "" {
 			t.Errorf("%s: -want +got:\n%s", c.name, diff)
 		}
 	}
@@ -117,46 +142,41 @@ func TestBool(t *testing.T) {
 	}
 }
 
-// inFolder writes files and returns their folder.
-func inFolder(t *testing.T, files map[string]string) string {
-	t.Helper()
-	dir := t.TempDir()
-	for name, text := range files {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
-}
-
-func TestFind(t *testing.T) {
-	first := inFolder(t, map[string]string{"smtpd.conf": "a: first\n", "bad.conf": "a\n"})
-	second := inFolder(t, map[string]string{"smtpd.conf": "a: second\n", "imapd.conf": "a: imap\n", "folder.conf": "a: file\n"})
-	t.Chdir(second) // where an empty folder in the list does not lead
-	if err := os.Mkdir(filepath.Join(first, "folder.conf"), 0o700); err != nil {
+// A password does not get into a log by way of a File.
+func TestNoPasswordPrinted(t *testing.T) {
+	t.Parallel()
+	f := mustParse(t, "sql_user: al\nsql_passwd: pencil\nsql_pasword: pencil\nldapdb_pw: pencil\nldap_password: pencil\nldap_bind_pw: pencil\n")
+	app, faults := f.Application()
+	daemon, more := f.Saslauthd()
+	asJSON, err := json.Marshal([]any{f, app, daemon})
+	if err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("SASL_CONF_PATH", "::"+first+"::"+second+":/nonexistent")
-	for app, want := range map[string]string{"smtpd": "first", "imapd": "imap", "folder": "file", "none": "", "": "", "../smtpd": "", "smtpd\x00": ""} {
-		f, err := Load(app)
-		if err != nil {
-			t.Errorf("%q: %v", app, err)
-			continue
+	var logged strings.Builder
+	slog.New(slog.NewTextHandler(&logged, nil)).Info("x", "file", f, "setting", f.Settings[1], "app", app, "daemon", daemon)
+	for _, printed := range []string{
+		fmt.Sprint(f, *f, app, daemon, faults, more), fmt.Sprintf("%+v %+v %+v", *f, app, daemon), fmt.Sprintf("%#v %#v %#v", *f, app, daemon),
+		fmt.Sprintf("%q %x", f.Settings, f.Settings), string(asJSON), logged.String(),
+	} {
+		if strings.Contains(printed, "pencil") || strings.Contains(printed, fmt.Sprintf("%x", "pencil")) {
+			t.Errorf("printed: %s", printed)
 		}
-		if value, _ := f.Value("a"); value != want {
-			t.Errorf("%q: %s says %q, want %q", app, f.Name, value, want)
-		}
 	}
-	if path, ok := Find("smtpd"); !ok || path != filepath.Join(first, "smtpd.conf") {
-		t.Errorf("Find: %q, %v", path, ok)
+	if got := fmt.Sprint(f.Settings); !strings.Contains(got, "sql_user: al") || !strings.Contains(got, "sql_passwd: REDACTED") {
+		t.Error(got)
 	}
-	if _, err := Load("bad"); err == nil || !strings.Contains(err.Error(), filepath.Join(first, "bad.conf")+":1: ") {
-		t.Errorf("a file with a fault: %v", err)
+	if app.SQL.Passwd != "pencil" || app.LDAPDB.PW != "pencil" || daemon.LDAP.Password != "pencil" {
+		t.Error("the passwords themselves are not there")
 	}
-	t.Setenv("SASL_CONF_PATH", "")
-	if path, ok := Find("surely-nobody-has-this"); ok {
-		t.Errorf("without the variable: %q", path)
+}
+
+func mustParse(t testing.TB, text string) *File {
+	t.Helper()
+	f, err := Parse("smtpd.conf", strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
 	}
+	return f
 }
 
 func FuzzParse(f *testing.F) {
@@ -168,6 +188,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		file, err := Parse("x", strings.NewReader(text))
 		if err != nil {
+			checkFaults(t, text, err)
 			if file != nil {
 				t.Fatalf("error %v comes with %+v", err, file)
 			}
@@ -179,12 +200,86 @@ func FuzzParse(f *testing.F) {
 			if s.Value == "" || s.Line <= line || s.Key != strings.ToLower(s.Key) {
 				t.Fatalf("%q: setting %+v after line %d", text, s, line)
 			}
-			printed.WriteString(strings.Repeat("\n", s.Line-line-1) + s.Key + ": " + s.Value + "\n")
+			printed.WriteString(strings.Repeat("\n", s.Line-line-1) + s.Key + ": " + s.Value + s.Tail + "\n")
 			line = s.Line
 		}
 		again, err := Parse("x", strings.NewReader(printed.String()))
-		if diff := cmp.Diff(file, again); diff != "" && strings.Count(text, "\n")+len(text) < maxLine {
+		if again == nil {
+			again = &File{}
+		}
+		if diff := cmp.Diff(file.Settings, again.Settings); diff != "" && strings.Count(text, "\n")+len(text) < maxLine {
 			t.Fatalf("%q: %v, -first +again:\n%s", text, err, diff)
 		}
+	})
+}
+
+// checkFaults holds faults against what is promised of all.
+func checkFaults(t *testing.T, text string, err error) {
+	t.Helper()
+	var faults Faults
+	if !errors.As(err, &faults) {
+		return // the file is too long
+	}
+	lines := strings.Count(text, "\n") + 1
+	for i, f := range faults {
+		if f.Line < 1 || f.Line > lines || f.Problem == "" || f.Cure == "" || f.Name == "" || i > 0 && f.Line < faults[i-1].Line {
+			t.Fatalf("%q: fault %+v", text, f)
+		}
+		if strings.Contains(f.Error(), marker) {
+			t.Fatalf("%q: a password is told: %v", text, f)
+		}
+		if !utf8.ValidString(f.Error()) || strings.ContainsAny(f.Error(), "\n\r\x1b") {
+			t.Fatalf("%q: fault is not text: %q", text, f)
+		}
+	}
+}
+
+// marker is a password in the files of fuzz targets.
+const marker = "correct-horse"
+
+// secretLines are added to those files.
+const secretLines = "\nsql_passwd: " + marker + "\nsql_passwd: " + marker + ", #" + marker + "\nldapdb_pw: \"" + marker +
+	"\"\nldap_bind_pw: " + marker + " \nldap_password: " + marker + "\r\nsql_pasword: " + marker + "\nunheard-of: " + marker + "\n"
+
+func FuzzApplication(f *testing.F) {
+	for _, c := range cases {
+		if len(c.text) < 1000 {
+			f.Add(c.text)
+		}
+	}
+	for _, c := range faultCases {
+		f.Add(c.text)
+	}
+	for _, c := range daemonCases {
+		f.Add(c.text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		text += secretLines
+		file, err := Parse("x", strings.NewReader(text))
+		if err != nil {
+			return
+		}
+		app, faults := file.Application()
+		checkFaults(t, text, faults)
+		for key, line := range app.Lines {
+			if value, ok := file.Value(key); !ok || value == "" || line < 1 || app.Where(key) != fmt.Sprintf("x:%d", line) {
+				t.Fatalf("%q: %s in line %d, %s", text, key, line, app.Where(key))
+			}
+		}
+		if len(app.PwcheckMethod) == 0 && faults.Err() == nil {
+			t.Fatalf("%q: nobody checks passwords, and no fault", text)
+		}
+		for _, list := range [][]string{app.PwcheckMethod, app.MechList, app.AuxpropPlugin} {
+			if sorted := slices.Sorted(slices.Values(list)); len(slices.Compact(sorted)) != len(list) {
+				t.Fatalf("%q: a name is twice in %q", text, list)
+			}
+		}
+		if slices.Contains(app.PwcheckMethod, "alwaystrue") {
+			t.Fatalf("%q: everybody is let in", text)
+		}
+		_ = app.AutoTransition.String()
+		daemon, faults := file.Saslauthd()
+		checkFaults(t, text, faults)
+		_ = fmt.Sprint(daemon.LDAP.AuthMethod, daemon.LDAP.Scope, daemon.LDAP.Deref, daemon.LDAP.TLSCheckPeer)
 	})
 }

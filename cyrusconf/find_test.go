@@ -1,0 +1,177 @@
+package cyrusconf
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/saslkit/saslkit/internal/peers"
+)
+
+// inFolder writes files and returns their folder.
+func inFolder(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func TestFind(t *testing.T) {
+	first := inFolder(t, map[string]string{"smtpd.conf": "a: first\n", "bad.conf": "a\n"})
+	second := inFolder(t, map[string]string{"smtpd.conf": "a: second\n", "imapd.conf": "a: imap\n", "folder.conf": "a: file\n", "here.conf": "a: here\n"})
+	elsewhere := inFolder(t, map[string]string{"none.conf": "a: working folder\n"})
+	t.Chdir(elsewhere) // where an empty folder in the list does not lead
+	if err := os.Mkdir(filepath.Join(first, "folder.conf"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	list := strings.Join([]string{"", "", first, "", second, "/nonexistent", ""}, string(filepath.ListSeparator))
+	p := ParseSearchPath(list)
+	if diff := cmp.Diff(SearchPath{first, second, "/nonexistent"}, p); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	for app, want := range map[string]string{"smtpd": "first", "imapd": "imap", "folder": "file"} {
+		f, err := p.Load(app)
+		if err != nil {
+			t.Errorf("%q: %v", app, err)
+			continue
+		}
+		if value, _ := f.Value("a"); value != want || f.Mode.Perm()&0o600 != 0o600 {
+			t.Errorf("%q: %s says %q, want %q; mode %v", app, f.Name, value, want, f.Mode)
+		}
+	}
+	if path, err := p.Find("smtpd"); err != nil || path != filepath.Join(first, "smtpd.conf") {
+		t.Errorf("Find: %q, %v", path, err)
+	}
+	var faults Faults
+	if _, err := p.Load("bad"); !errors.As(err, &faults) || faults[0].Name != filepath.Join(first, "bad.conf") || faults[0].Line != 1 {
+		t.Errorf("a file with a fault: %v", err)
+	}
+	for _, app := range []string{"", "../smtpd", "a/b", "smtpd\x00"} {
+		var missing *NotFoundError
+		if path, err := p.Find(app); path != "" || err == nil || errors.As(err, &missing) || !strings.Contains(err.Error(), "no name of an application") {
+			t.Errorf("%q: %q, %v", app, path, err)
+		}
+	}
+}
+
+func TestFindSaysWhere(t *testing.T) {
+	t.Parallel()
+	dir := inFolder(t, nil)
+	if err := os.Mkdir(filepath.Join(dir, "smtpd.conf"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		path SearchPath
+		want string
+	}{
+		{SearchPath{"/nonexistent/a", "/nonexistent/b"}, "cyrusconf: smtpd.conf: not found as /nonexistent/a/smtpd.conf, /nonexistent/b/smtpd.conf (make the file in one of these places, or name it by its path)"},
+		{SearchPath{dir}, "cyrusconf: smtpd.conf: not found as " + dir + "/smtpd.conf (not a regular file) (make the file in one of these places, or name it by its path)"},
+		{nil, "cyrusconf: smtpd.conf: no folder to search (name one, or the file)"},
+	} {
+		f, err := c.path.Load("smtpd")
+		var missing *NotFoundError
+		if f != nil || !errors.As(err, &missing) || !errors.Is(err, fs.ErrNotExist) || len(missing.Places) != len(c.path) {
+			t.Errorf("%v, %v", f, err)
+			continue
+		}
+		if diff := cmp.Diff(filepath.FromSlash(c.want), err.Error()); diff != "" {
+			t.Errorf("-want +got:\n%s", diff)
+		}
+	}
+	if _, err := LoadFile(filepath.Join(dir, "none")); !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
+	}
+	if f, err := LoadFile(filepath.Join(dir, "smtpd.conf")); f != nil || err == nil {
+		t.Errorf("a folder: %v, %v", f, err)
+	}
+}
+
+// A file that may not be read is passed over, and told of if there is no other.
+func TestFindWithoutRights(t *testing.T) {
+	t.Parallel()
+	if os.Getuid() == 0 {
+		t.Skip("root may read everything")
+	}
+	dir := inFolder(t, map[string]string{"smtpd.conf": "a: x\n"})
+	if err := os.Chmod(filepath.Join(dir, "smtpd.conf"), 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (SearchPath{dir}).Find("smtpd"); err == nil || !strings.Contains(err.Error(), "(permission denied)") {
+		t.Error(err)
+	}
+	if path, err := (SearchPath{dir, inFolder(t, map[string]string{"smtpd.conf": "a: x\n"})}).Find("smtpd"); err != nil || strings.HasPrefix(path, dir) {
+		t.Error(path, err)
+	}
+}
+
+func TestPlaces(t *testing.T) {
+	t.Parallel()
+	if got := libraryPath("linux"); got[0] != "/etc/sasl2" || got[1] != "/etc/sasl" || got[len(got)-1] != "/usr/local/lib/sasl2" {
+		t.Errorf("Linux: %q", got)
+	}
+	if diff := cmp.Diff(SearchPath{"/usr/local/lib/sasl2"}, libraryPath("freebsd")); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if diff := cmp.Diff(SearchPath{filepath.FromSlash("/etc/postfix/sasl"), "/usr/lib/sasl"}, DebianPostfixPath("/etc/postfix")); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if got := defaultSasldb("freebsd"); got != "/usr/local/etc/sasldb2" {
+		t.Error(got)
+	}
+}
+
+// What Debian's libsasl2 has compiled in, in this order.
+func TestLibrarySearches(t *testing.T) {
+	t.Parallel()
+	found, _ := filepath.Glob("/usr/lib/*/libsasl2.so.2")
+	if len(found) == 0 {
+		peers.Missing(t, "libsasl2.so.2 (Debian package libsasl2-2)")
+	}
+	library, err := os.ReadFile(found[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var built SearchPath
+	for part := range bytes.SplitSeq(library, []byte{0}) {
+		if bytes.HasPrefix(part, []byte("/etc/sasl2:")) {
+			built = ParseSearchPath(string(part))
+		}
+	}
+	if built == nil {
+		t.Skip("this libsasl2 is not Debian's build")
+	}
+	next := 0
+	for _, dir := range LibraryPath() {
+		if next < len(built) && dir == built[next] {
+			next++
+		}
+	}
+	if next < len(built) {
+		t.Errorf("the library searches %q, we %q", built, LibraryPath())
+	}
+}
+
+func TestDeprecatedLoad(t *testing.T) {
+	dir := inFolder(t, map[string]string{"smtpd.conf": "a: x\n"})
+	t.Setenv("SASL_CONF_PATH", dir)
+	if f, err := Load("smtpd"); err != nil || len(f.Settings) != 1 {
+		t.Errorf("%v, %v", f, err)
+	}
+	if f, err := Load("imapd"); err != nil || len(f.Settings) != 0 {
+		t.Errorf("%v, %v", f, err)
+	}
+	t.Setenv("SASL_CONF_PATH", "")
+	if f, err := Load("surely-nobody-has-this"); err != nil || len(f.Settings) != 0 {
+		t.Errorf("without the variable: %v, %v", f, err)
+	}
+}

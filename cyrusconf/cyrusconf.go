@@ -55,7 +55,7 @@ import (
 
 const (
 	maxLine = 4095    // bytes without the newline: what Cyrus's buffer holds
-	maxFile = 1 << 20 // bytes; a real file has a few hundred
+	maxFile = 1 << 16 // bytes; a real file has a few hundred
 )
 
 // A Setting is one line of a file. It prints without passwords.
@@ -245,6 +245,10 @@ func (f *File) Words(key string) []string {
 	return fields(value)
 }
 
+// fields are the words of a value, nil if it has none.
 func fields(value string) []string {
+	if value == "" {
+		return nil
+	}
 	return strings.FieldsFunc(value, func(r rune) bool { return strings.ContainsRune(blanks, r) })
 }

@@ -6,11 +6,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/saslkit/saslkit/internal/nobody"
 	"github.com/saslkit/saslkit/internal/peers"
 )
 
@@ -99,19 +101,23 @@ func TestFindSaysWhere(t *testing.T) {
 // A file that may not be read is passed over, and told of if there is no other.
 func TestFindWithoutRights(t *testing.T) {
 	t.Parallel()
-	if os.Getuid() == 0 {
+	if os.Getuid() == 0 && runtime.GOOS != "linux" {
 		t.Skip("root may read everything")
 	}
-	dir := inFolder(t, map[string]string{"smtpd.conf": "a: x\n"})
-	if err := os.Chmod(filepath.Join(dir, "smtpd.conf"), 0); err != nil {
-		t.Fatal(err)
+	dir, other := inFolder(t, map[string]string{"smtpd.conf": "a: x\n"}), inFolder(t, map[string]string{"smtpd.conf": "a: x\n"})
+	for name, mode := range map[string]os.FileMode{dir: 0, other: 0o644} {
+		if err := os.Chmod(filepath.Join(name, "smtpd.conf"), mode); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if _, err := (SearchPath{dir}).Find("smtpd"); err == nil || !strings.Contains(err.Error(), "(permission denied)") {
-		t.Error(err)
-	}
-	if path, err := (SearchPath{dir, inFolder(t, map[string]string{"smtpd.conf": "a: x\n"})}).Find("smtpd"); err != nil || strings.HasPrefix(path, dir) {
-		t.Error(path, err)
-	}
+	nobody.Do(func() {
+		if _, err := (SearchPath{dir}).Find("smtpd"); err == nil || !strings.Contains(err.Error(), "(permission denied)") {
+			t.Error(err)
+		}
+		if path, err := (SearchPath{dir, other}).Find("smtpd"); err != nil || filepath.Dir(path) != other {
+			t.Error(path, err)
+		}
+	})
 }
 
 func TestPlaces(t *testing.T) {
@@ -158,6 +164,19 @@ func TestLibrarySearches(t *testing.T) {
 	}
 	if next < len(built) {
 		t.Errorf("the library searches %q, we %q", built, LibraryPath())
+	}
+}
+
+// What Debian's Postfix has compiled in, to go behind the folder of main.cf.
+func TestDebianPostfixSearches(t *testing.T) {
+	t.Parallel()
+	const smtpd = "/usr/lib/postfix/sbin/smtpd"
+	program, err := os.ReadFile(smtpd)
+	if err != nil {
+		peers.Missing(t, smtpd+" (Debian package postfix)")
+	}
+	if !bytes.Contains(program, []byte("\x00sasl:/usr/lib/sasl\x00")) {
+		t.Error("smtpd searches other places")
 	}
 }
 

@@ -29,7 +29,7 @@ type key struct {
 }
 
 // byBuild tells of a default that whoever builds Cyrus SASL chooses.
-const byBuild = "the build, as Debian's and RHEL's"
+const byBuild = "the build"
 
 // applicationKeys are what libsasl2 2.1.28 and its plugins look up, read off the
 // source and the strings of Debian's build.
@@ -207,6 +207,9 @@ func foreign(name string) *foreigner {
 func nearest(name string, names []string) (string, bool) {
 	best, found := min(2, len(name)/4)+1, ""
 	for _, n := range names {
+		if len(n)-len(name) >= best || len(name)-len(n) >= best {
+			continue
+		}
 		if d := distance(name, n); d < best {
 			best, found = d, n
 		}

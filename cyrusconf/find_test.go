@@ -105,8 +105,11 @@ func TestFindWithoutRights(t *testing.T) {
 		t.Skip("root may read everything")
 	}
 	dir, other := inFolder(t, map[string]string{"smtpd.conf": "a: x\n"}), inFolder(t, map[string]string{"smtpd.conf": "a: x\n"})
-	for name, mode := range map[string]os.FileMode{dir: 0, other: 0o644} {
-		if err := os.Chmod(filepath.Join(name, "smtpd.conf"), mode); err != nil {
+	for name, mode := range map[string]os.FileMode{
+		filepath.Join(dir, "smtpd.conf"): 0, filepath.Join(other, "smtpd.conf"): 0o644,
+		dir: 0o755, other: 0o755, filepath.Dir(dir): 0o755,
+	} {
+		if err := os.Chmod(name, mode); err != nil {
 			t.Fatal(err)
 		}
 	}

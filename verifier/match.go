@@ -3,6 +3,7 @@ package verifier
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/saslkit/saslkit/internal/md5secret"
 	"github.com/saslkit/saslkit/internal/saslprep"
@@ -36,7 +37,7 @@ func MatchPassword[S ~string | ~[]byte](presented string, stored S) bool {
 // form of its kind.
 func (s Secret) Matches(ctx context.Context, r Request, password string) (bool, error) {
 	switch {
-	case password == "":
+	case password == "", strings.IndexByte(password, 0) >= 0: // HMAC pads its key with NUL
 		return false, nil
 	case s.Kind == KindPassword:
 		return MatchPassword(password, s.Value), nil

@@ -22,7 +22,7 @@ func TestSecretMatches(t *testing.T) {
 		}
 		secrets = append(secrets, verifier.Secret{Kind: verifier.KindDIGESTMD5, Value: mech.DIGESTMD5Secret(r.User, r.Realm, password)})
 		for _, s := range secrets {
-			for presented, want := range map[string]bool{password: true, password + "x": false, password[1:]: false, "": false, "PENCIL": false} {
+			for presented, want := range map[string]bool{password: true, password + "x": false, password[1:]: false, "": false, "PENCIL": false, password + "\x00": false} {
 				if got, err := s.Matches(t.Context(), r, presented); got != want || err != nil {
 					t.Errorf("%v of %q: %q: %v, %v", s.Kind, password, presented, got, err)
 				}

@@ -39,6 +39,9 @@ type ThrottleOptions struct {
 	Store ThrottleStore
 	// StoreTimeout is how long the Store has for an answer; 0 means 200 ms.
 	StoreTimeout time.Duration
+	// StoreTrouble hears of the Store's errors, once in five seconds at most, on the
+	// goroutine of the login; nil: nobody does. They match ErrUnavailable.
+	StoreTrouble func(error)
 }
 
 // A Throttle is a Guard that slows guessing down. It keeps its counts in memory of a
@@ -112,7 +115,7 @@ func NewThrottle(o ThrottleOptions) (*Throttle, error) {
 		return nil, err
 	}
 	return &Throttle{
-		table: newThrottleTable(entries, rules), link: storeLink{store: o.Store, timeout: timeout},
+		table: newThrottleTable(entries, rules), link: storeLink{store: o.Store, timeout: timeout, trouble: o.StoreTrouble},
 		exempt: exempt, maxDelay: maxDelay, epoch: time.Now(),
 		queue: throttleQueue{most: waiters, of: map[throttleKey]int{}},
 		seeds: [3]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed(), maphash.MakeSeed()},

@@ -2,6 +2,7 @@ package verifier
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -65,7 +66,9 @@ const storeRest = 5 * time.Second
 type storeLink struct {
 	store   ThrottleStore
 	timeout time.Duration
+	trouble func(error)
 	resting atomic.Int64 // until when; 0: it answers
+	told    atomic.Int64 // when trouble was last told; 0: never
 }
 
 // usable reports whether the store may be asked. After a rest the first who asks
@@ -87,10 +90,19 @@ func (l *storeLink) ask(ctx context.Context, now func() int64, question func(con
 	defer cancel()
 	if err := question(limited); err != nil {
 		if ctx.Err() == nil { // else it is not the store's fault
-			l.resting.Store(now() + int64(storeRest))
+			l.rest(now(), err)
 		}
 		return false
 	}
 	l.resting.Store(0)
 	return true
+}
+
+// rest leaves the store alone for a while.
+func (l *storeLink) rest(now int64, err error) {
+	l.resting.Store(now + int64(storeRest))
+	before := l.told.Load()
+	if l.trouble != nil && (before == 0 || now-before >= int64(storeRest)) && l.told.CompareAndSwap(before, max(1, now)) {
+		l.trouble(fmt.Errorf("verifier: throttle: store: %w: %w", ErrUnavailable, err))
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -64,39 +65,59 @@ service anvil {
 // only the address is known.
 func dovecot(t testing.TB, accounts map[string]string) *lab {
 	t.Helper()
-	command := need(t, "dovecot")
+	dir := dovecotDir(t)
 	if _, err := os.Stat("/usr/lib/dovecot/imap"); err != nil {
 		peers.Missing(t, "Dovecot's imap (Debian package dovecot-imapd)")
 	}
+	l := &lab{tls: labTLS(t), addr: net.JoinHostPort("127.0.0.1", freePort(t))}
+	dovecotFiles(t, dir, l, accounts)
+	startDovecot(t, dir)
+	if err := greeted(l.addr, "* OK "); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// dovecotDir makes a directory for a private instance, or ends the test for want of
+// Dovecot or of the rights to run it. It is not t.TempDir: the processes are other
+// users.
+func dovecotDir(t testing.TB) string {
+	t.Helper()
+	need(t, "dovecot")
 	peers.Root(t, "Dovecot's master")
-	// Not t.TempDir: the login processes are other users.
 	dir, err := os.MkdirTemp("", "saslkit-dovecot-")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	l := &lab{tls: labTLS(t), addr: net.JoinHostPort("127.0.0.1", freePort(t))}
-	dovecotFiles(t, dir, l, accounts)
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
 
-	log := filepath.Join(dir, "log")
-	cmd := exec.Command(command, "-F", "-c", filepath.Join(dir, "conf"))
+// startDovecot runs Dovecot with the file conf of a directory until it is stopped, at
+// the latest when the test ends.
+func startDovecot(t testing.TB, dir string) (stop func()) {
+	t.Helper()
+	cmd := exec.Command(need(t, "dovecot"), "-F", "-c", filepath.Join(dir, "conf"))
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
+	stop = sync.OnceFunc(func() {
 		cmd.Process.Signal(syscall.SIGTERM)
 		if err := cmd.Wait(); err != nil {
 			t.Errorf("Dovecot ended: %v", err)
 		}
+	})
+	t.Cleanup(func() {
+		stop()
 		if t.Failed() {
-			said, _ := os.ReadFile(log)
+			said, _ := os.ReadFile(filepath.Join(dir, "log"))
 			t.Logf("Dovecot's log:\n%s", said)
 		}
 	})
-	if err := greeted(l.addr, "* OK "); err != nil {
-		t.Fatal(err)
-	}
-	return l
+	return stop
 }
 
 func dovecotFiles(t testing.TB, dir string, l *lab, accounts map[string]string) {
@@ -105,10 +126,8 @@ func dovecotFiles(t testing.TB, dir string, l *lab, accounts map[string]string) 
 	if err := os.Mkdir(mail, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	for path, mode := range map[string]os.FileMode{dir: 0o755, mail: 0o777} {
-		if err := os.Chmod(path, mode); err != nil {
-			t.Fatal(err)
-		}
+	if err := os.Chmod(mail, 0o777); err != nil {
+		t.Fatal(err)
 	}
 	_, port, _ := net.SplitHostPort(l.addr)
 	writeFile(t, filepath.Join(dir, "conf"), fmt.Appendf(nil, dovecotConf, dir, l.tls.pem, l.tls.key, port))

@@ -182,18 +182,3 @@ func TestDebianPostfixSearches(t *testing.T) {
 		t.Error("smtpd searches other places")
 	}
 }
-
-func TestDeprecatedLoad(t *testing.T) {
-	dir := inFolder(t, map[string]string{"smtpd.conf": "a: x\n"})
-	t.Setenv("SASL_CONF_PATH", dir)
-	if f, err := Load("smtpd"); err != nil || len(f.Settings) != 1 {
-		t.Errorf("%v, %v", f, err)
-	}
-	if f, err := Load("imapd"); err != nil || len(f.Settings) != 0 {
-		t.Errorf("%v, %v", f, err)
-	}
-	t.Setenv("SASL_CONF_PATH", "")
-	if f, err := Load("surely-nobody-has-this"); err != nil || len(f.Settings) != 0 {
-		t.Errorf("without the variable: %v, %v", f, err)
-	}
-}

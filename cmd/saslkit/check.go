@@ -32,7 +32,7 @@ func newCheckCommand(std *stdio) *cobra.Command {
 	var mechanism string
 	var password passwordSource
 	cmd := &cobra.Command{
-		Use:   "check --verifier SPEC... [options] USER",
+		Use:   "check --conf FILE | --verifier SPEC... [options] USER",
 		Short: "Try one login in process",
 		Long: `Checks a user's password against the verifiers, or with --mech by a whole
 exchange of that mechanism, as on a channel under TLS. USER may be user@realm.
@@ -75,7 +75,7 @@ func checkedMechanism(name string) (*mech.Mechanism, error) {
 // by PLAIN and whatever the policy. A mechanism needs no mech_list to name it;
 // if there is one, it decides.
 func newCheck(std *stdio, f *pflag.FlagSet, o *siteOptions, m *mech.Mechanism, user string) (*check, error) {
-	a, err := o.authenticator()
+	a, err := o.authenticator(std)
 	if err != nil {
 		return nil, err
 	}

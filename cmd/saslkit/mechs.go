@@ -21,14 +21,14 @@ func newMechsCommand(std *stdio) *cobra.Command {
 	var o siteOptions
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "mechs --verifier SPEC... [options]",
+		Use:   "mechs --conf FILE | --verifier SPEC... [options]",
 		Short: "Say which mechanisms a configuration offers, and why",
 		Long: `Prints for the channel in the clear and for the one under TLS every mechanism,
 yes or no, and the fact that decides. A configuration that contradicts itself
 is told on standard error, with exit code 2.`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			a, err := o.authenticator()
+			a, err := o.authenticator(std)
 			if err != nil {
 				return err
 			}

@@ -92,6 +92,5 @@ func TestMechsErrors(t *testing.T) {
 		{name: "nobody in the file", args: []string{"mechs", "--verifier", "sasldb:" + testdata + "bdb-empty.db", "-r", "x"}, code: 2, err: []string{"no mechanism can be offered"}},
 		{name: "damaged", args: []string{"mechs", "--verifier", "sasldb:" + testdata + "bad-item-offset.db"}, code: 4, err: []string{"page 1"}},
 		{name: "missing", args: []string{"mechs", "--verifier", "sasldb:" + filepath.Join(t.TempDir(), "x")}, code: 3, err: []string{"no such file"}},
-		{name: "conf is not there yet", args: []string{"mechs", "--conf", "x"}, code: 2, err: []string{"unknown option --conf"}},
 	})
 }

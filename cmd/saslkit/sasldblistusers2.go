@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/saslkit/saslkit/cyrusconf"
 	"github.com/saslkit/saslkit/sasldb"
 )
 
@@ -39,7 +38,7 @@ func runSasldblistusers2(_ context.Context, std *stdio, args []string) int {
 		path = operands[0]
 	}
 	if path == "" {
-		conf, err := cyrusconf.Load("sasldblistusers") // without the 2
+		conf, err := oldConf("sasldblistusers") // without the 2
 		if err != nil {
 			std.say("error when parsing configuration file: %v", err)
 			return oldFailed

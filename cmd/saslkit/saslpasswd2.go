@@ -135,7 +135,7 @@ func (s *saslpasswd2) split(userid string) (err error) {
 }
 
 func (s *saslpasswd2) run(ctx context.Context) (err error) {
-	if s.conf, err = cyrusconf.Load(s.app); err != nil {
+	if s.conf, err = oldConf(s.app); err != nil {
 		return &oldError{oldBadConfig, fmt.Sprintf("error when parsing configuration file: %v", err)}
 	}
 	if s.path == "" {

@@ -17,6 +17,7 @@ import (
 // siteOptions describe a site's logins on the command line, in the words of
 // Cyrus SASL and Postfix.
 type siteOptions struct {
+	confFile  string
 	verifiers []string
 	secrets   string
 	mechList  string
@@ -27,20 +28,25 @@ type siteOptions struct {
 }
 
 func (o *siteOptions) register(f *pflag.FlagSet) {
+	f.StringVar(&o.confFile, "conf", "", "the `FILE` of a Cyrus SASL application, such as /etc/postfix/sasl/smtpd.conf; smtpd alone searches it")
 	f.StringArrayVar(&o.verifiers, "verifier", nil, "where credentials are, a `SPEC` ("+knownSpecs()+"); several are asked in turn")
 	f.StringVar(&o.secrets, "secrets", "", "another `SPEC` for the challenge-response mechanisms")
 	f.StringVar(&o.mechList, "mech-list", "", "the `MECHANISMS` to offer, in this order")
 	f.StringVar(&o.clear, "security-options", "noanonymous,noplaintext", "what a mechanism must be in the clear, a `LIST`")
 	f.StringVar(&o.tls, "tls-security-options", "noanonymous", "what a mechanism must be under TLS, a `LIST`")
-	f.StringVarP(&o.realm, "realm", "r", "", "the `REALM` of a name without one (default: the store's, if it has only one, else the host's name)")
+	f.StringVarP(&o.realm, "realm", "r", "", "the `REALM` of a name without one (default: the store's, if it has only one, the host's name, if it has several, else none)")
 	f.StringVarP(&o.service, "service", "s", "smtp", "the `SERVICE`: smtp, imap, pop3, sieve")
 }
 
 // authenticator builds what the options say. Whether that makes sense is for
 // Validate.
-func (o *siteOptions) authenticator() (*saslkit.Authenticator, error) {
-	if len(o.verifiers) == 0 && o.secrets == "" {
-		return nil, usage("--verifier is missing (SPEC: %s)", knownSpecs())
+func (o *siteOptions) authenticator(std *stdio) (*saslkit.Authenticator, error) {
+	stores := len(o.verifiers) > 0 || o.secrets != ""
+	switch {
+	case o.confFile != "" && (stores || o.mechList != ""):
+		return nil, usage("--conf says what --verifier, --secrets and --mech-list would: give the one or the others")
+	case o.confFile == "" && !stores:
+		return nil, usage("--conf or --verifier is missing (SPEC: %s)", knownSpecs())
 	}
 	a := &saslkit.Authenticator{Mechanisms: splitList(o.mechList)}
 	var err error
@@ -50,11 +56,14 @@ func (o *siteOptions) authenticator() (*saslkit.Authenticator, error) {
 	if a.Policy.TLS, err = mech.ParseProperties(o.tls); err != nil {
 		return nil, usage("--tls-security-options: %w", err)
 	}
-	if a.Verifier, err = openChain(o.verifiers); err != nil {
+	if o.confFile != "" {
+		return a, o.conf(std, a)
+	}
+	if a.Verifier, err = openChain(std, o.verifiers); err != nil {
 		return nil, err
 	}
 	// Assigned only if there is one: an interface that holds a nil one is not nil.
-	source, err := openSecrets(o.secrets)
+	source, err := openSecrets(std, o.secrets)
 	if err != nil {
 		return nil, err
 	}
@@ -79,8 +88,8 @@ func (o *siteOptions) realms(std *stdio, f *pflag.FlagSet, a *saslkit.Authentica
 		return realm.Policy{Default: o.realm}, nil
 	}
 	switch held := realmsOf(a); {
-	case len(held) == 1 && held[0] == "":
-		std.say("realm: none, as in the store")
+	case len(held) == 0, len(held) == 1 && held[0] == "":
+		std.say("realm: none, as in the store (name one with -r)")
 		return realm.Policy{}, nil
 	case len(held) == 1:
 		std.say("realm: %s, the only one in the store", held[0])

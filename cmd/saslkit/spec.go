@@ -1,10 +1,18 @@
 package main
 
 import (
+	"errors"
+	"io/fs"
+	"path/filepath"
 	"strings"
 
 	"github.com/saslkit/saslkit/sasldb"
 	"github.com/saslkit/saslkit/verifier"
+	"github.com/saslkit/saslkit/verifier/dovecot"
+	"github.com/saslkit/saslkit/verifier/passwdfile"
+	"github.com/saslkit/saslkit/verifier/pwcheck"
+	"github.com/saslkit/saslkit/verifier/saslauthd"
+	"github.com/saslkit/saslkit/verifier/shadow"
 )
 
 // A storeKind is a kind of SPEC, "kind:location".
@@ -17,6 +25,11 @@ type storeKind struct {
 // storeKinds are all kinds, in the order in which help lists them.
 var storeKinds = []storeKind{
 	{"sasldb", "FILE", openSasldb},
+	{"shadow", "FILE", openShadow},
+	{"passwdfile", "FILE", openPasswdfile},
+	{"saslauthd", "DIR", func(dir string) (verifier.Verifier, error) { return openSaslauthd(filepath.Join(dir, "mux")) }},
+	{"pwcheck", "DIR", func(dir string) (verifier.Verifier, error) { return openPwcheck(filepath.Join(dir, "pwcheck")) }},
+	{"dovecot", "SOCKET", openDovecot},
 }
 
 func openSasldb(path string) (verifier.Verifier, error) {
@@ -27,45 +40,116 @@ func openSasldb(path string) (verifier.Verifier, error) {
 	return db, nil
 }
 
-// openStore opens what a SPEC names.
-func openStore(spec string) (verifier.Verifier, error) {
+func openShadow(path string) (verifier.Verifier, error) {
+	db, err := shadow.Open(path)
+	if err != nil {
+		return nil, textFileError(err)
+	}
+	return db, nil
+}
+
+func openPasswdfile(path string) (verifier.Verifier, error) {
+	db, err := passwdfile.Open(path)
+	if err != nil {
+		return nil, textFileError(err)
+	}
+	return db, nil
+}
+
+// textFileError gives an error of reading a text file its code: what the system refuses
+// could not be tried, what makes no sense is damaged.
+func textFileError(err error) error {
+	var system *fs.PathError
+	if errors.As(err, &system) {
+		return untried(err)
+	}
+	return &exitError{exitDamaged, err}
+}
+
+func openSaslauthd(socket string) (verifier.Verifier, error) {
+	c, err := saslauthd.New(saslauthd.Options{Socket: socket})
+	if err != nil {
+		return nil, &exitError{exitUsage, err}
+	}
+	return c, nil
+}
+
+func openPwcheck(socket string) (verifier.Verifier, error) {
+	c, err := pwcheck.New(pwcheck.Options{Socket: socket})
+	if err != nil {
+		return nil, &exitError{exitUsage, err}
+	}
+	return c, nil
+}
+
+func openDovecot(socket string) (verifier.Verifier, error) {
+	c, err := dovecot.New(dovecot.Options{Socket: socket})
+	if err != nil {
+		return nil, &exitError{exitUsage, err}
+	}
+	return c, nil
+}
+
+// openStore opens what a SPEC names, and tells what is wrong with parts of it.
+func openStore(std *stdio, spec string) (verifier.Verifier, error) {
 	kind, location, ok := strings.Cut(spec, ":")
 	if !ok || location == "" {
 		return nil, usage("SPEC %q is not kind:location (known: %s)", spec, knownSpecs())
 	}
 	for _, k := range storeKinds {
 		if k.name == kind {
-			return k.open(location)
+			v, err := k.open(location)
+			if store, ok := v.(interface{ Faults() []error }); ok {
+				sayAll(std, store.Faults())
+			}
+			return v, err
 		}
 	}
 	return nil, usage("SPEC %q: no kind %q (known: %s)", spec, kind, knownSpecs())
 }
 
+// sayAll tells errors that are no reason to stop.
+func sayAll[E error](std *stdio, all []E) {
+	const most = 20
+	for i, err := range all {
+		if i == most {
+			std.say("… and %d more", len(all)-most)
+			return
+		}
+		std.say("warning: %v", err)
+	}
+}
+
 // openChain opens several, the first of which is asked first; nil for none.
-func openChain(specs []string) (verifier.Verifier, error) {
+func openChain(std *stdio, specs []string) (verifier.Verifier, error) {
 	var links []verifier.Verifier
 	for _, spec := range specs {
-		v, err := openStore(spec)
+		v, err := openStore(std, spec)
 		if err != nil {
 			return nil, err
 		}
 		links = append(links, v)
 	}
+	return chained(links), nil
+}
+
+// chained is one verifier for several; nil for none.
+func chained(links []verifier.Verifier) verifier.Verifier {
 	switch len(links) {
 	case 0:
-		return nil, nil
+		return nil
 	case 1:
-		return links[0], nil
+		return links[0]
 	}
-	return verifier.Chain(links...), nil
+	return verifier.Chain(links...)
 }
 
 // openSecrets opens a store that must hand out secrets; nil for "".
-func openSecrets(spec string) (verifier.SecretSource, error) {
+func openSecrets(std *stdio, spec string) (verifier.SecretSource, error) {
 	if spec == "" {
 		return nil, nil
 	}
-	v, err := openStore(spec)
+	v, err := openStore(std, spec)
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,6 @@ package crypt
 
 import (
 	"crypto/fips140"
-	"strconv"
 	"strings"
 )
 
@@ -63,7 +62,7 @@ func unsupported(reason string) func(string, string) (*Hash, error) {
 // parseCrypt reads the forms of crypt(3) and argon2's.
 func parseCrypt(stored string) (*Hash, error) {
 	if len(stored) > maxStored {
-		return nil, &SyntaxError{Reason: "longer than " + strconv.Itoa(maxStored) + " bytes"}
+		return nil, &SyntaxError{Reason: "longer than 1024 bytes"}
 	}
 	if !holds(&settingByte, stored) { // crypt(5): neither blanks nor delimiters of passwd(5)
 		return nil, &SyntaxError{Reason: "holds a character that no hash has"}

@@ -3,7 +3,6 @@ package crypt
 import (
 	"encoding/base64"
 	"encoding/hex"
-	"strconv"
 	"strings"
 )
 
@@ -96,7 +95,7 @@ func notAHash(scheme, _ string) (*Hash, error) {
 // mechanisms derive from it ({CRAM-MD5}, {SCRAM-SHA-256}) that is an *UnsupportedError.
 func ParseScheme(name, value string) (*Hash, error) {
 	if len(value) > maxStored {
-		return nil, &SyntaxError{Reason: "longer than " + strconv.Itoa(maxStored) + " bytes"}
+		return nil, &SyntaxError{Reason: "longer than 1024 bytes"}
 	}
 	base, suffix, suffixed := strings.Cut(name, ".")
 	for _, s := range schemes {
@@ -159,7 +158,7 @@ func parseCryptScheme(_, value string) (*Hash, error) { return parseCrypt(value)
 func only(prefix string) func(string, string) (*Hash, error) {
 	return func(scheme, value string) (*Hash, error) {
 		if !strings.HasPrefix(value, prefix) {
-			return nil, &SyntaxError{Scheme: "{" + scheme + "}", Reason: "does not begin with " + prefix}
+			return nil, &SyntaxError{Scheme: "{" + scheme + "}", Reason: "a hash of another scheme, or none"}
 		}
 		return parseCrypt(value)
 	}

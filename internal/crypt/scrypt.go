@@ -21,15 +21,16 @@ const (
 )
 
 // parseScrypt reads $7$, a digit for log2 N, five each for r and p, the salt, which is
-// hashed as it stands here, and $hash.
+// hashed as it stands here and may have '$' in it, and $hash.
 func parseScrypt(scheme, stored string) (*Hash, error) {
 	const settings = len("$7$N") + 5 + 5
-	setting, want, _ := strings.Cut(stored[len("$7$"):], "$")
-	setting = "$7$" + setting
+	end := strings.LastIndexByte(stored, '$')
+	setting, want := stored[:end], stored[end+1:]
 	if !isHash(want, scryptDigits) {
 		return nil, notHash(scheme)
 	}
-	if len(setting) < settings || len(setting) > settings+scryptMaxSalt || !holds(&crypt64Byte, setting[3:]) {
+	if len(setting) < settings || len(setting) > settings+scryptMaxSalt ||
+		!holds(&crypt64Byte, setting[3:settings]) || !holds(&crypt64Byte, strings.ReplaceAll(setting[settings:], "$", "")) {
 		return nil, &SyntaxError{Scheme: scheme, Reason: "the settings or the salt are malformed"}
 	}
 	logN, r, p := crypt64Value[setting[3]], int64(little(setting[4:9])), int64(little(setting[9:14]))

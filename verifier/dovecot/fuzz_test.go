@@ -96,7 +96,7 @@ func answered(said string) bool {
 		case dovecotauth.OK:
 			if m.ID == 1 {
 				name, _ := m.Params.Value("user")
-				return name != "" && name != "@example.org" && !m.Params.Has("proxy")
+				return name != "" && !strings.EqualFold(name, "@example.org") && !m.Params.Has("proxy")
 			}
 		case dovecotauth.Fail:
 			if code, _ := m.Params.Value("code"); m.ID == 1 {

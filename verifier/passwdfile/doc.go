@@ -5,6 +5,7 @@
 //	alice:$y$j9T$…                                          a hash of crypt(3)
 //	bob:{SCRAM-SHA-256}4096,…                               a {SCHEME}value
 //	carol@mail.example:{CRAM-MD5}…::::::allow_nets=10.0.0.0/8
+//	dave:SCRAM-SHA-256$4096:…$…:…                           a SCRAM record of RFC 5803
 //
 //	db, err := passwdfile.Open("/etc/mail/users")
 //

@@ -44,6 +44,19 @@ func secretOf(t testing.TB, kind verifier.Kind, user, realm, password string) st
 	return text
 }
 
+func rfc5803(t testing.TB, password string) string {
+	t.Helper()
+	keys, err := mech.SCRAMSecret(verifier.KindSCRAMSHA256, password, []byte("0123456789abcdef"), mech.MinIterations)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := verifier.FormatSCRAM(verifier.Secret{Kind: verifier.KindSCRAMSHA256, Value: keys}, verifier.SCRAMRecord)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
 func write(t testing.TB, path string, lines ...string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
@@ -145,6 +158,8 @@ func TestLines(t *testing.T) {
 		{"unknown scheme", "u:{ROT13}frperg", "u", home, verifier.ErrNoSecret},
 		{"comment", "#u:{PLAIN}secret\nv:x", "u", home, verifier.ErrNoUser},
 		{"no colon", "u\nv:x", "u", home, verifier.ErrNoUser},
+		{"SCRAM record of RFC 5803", "u:" + rfc5803(t, "secret"), "u", home, nil},
+		{"SCRAM record and extra fields", "u:" + rfc5803(t, "secret") + ":1000:1000:U:/home/u:/bin/sh:nologin", "u", home, verifier.ErrDisabled},
 		{"DIGEST-MD5 of the realm", "u@mail.example:" + secretOf(t, verifier.KindDIGESTMD5, "u", home, "secret"), "u", home, nil},
 		{"DIGEST-MD5 of no realm", "u:" + secretOf(t, verifier.KindDIGESTMD5, "u", "", "secret"), "u", home, nil},
 		{"DIGEST-MD5 of another realm", "u@mail.example:" + secretOf(t, verifier.KindDIGESTMD5, "u", "x", "secret"), "u", home, verifier.ErrWrongPassword},

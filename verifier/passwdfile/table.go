@@ -94,22 +94,42 @@ func (t *table) add(number int, line string) (*entry, error) {
 	return e, nil
 }
 
-// fieldExtra is which field after the name the extra fields are: they are the last,
-// and may hold colons.
+// fieldExtra is which field after the password the extra fields are, from 1: they are
+// the last, and may hold colons.
 const fieldExtra = 6
 
 func (e *entry) parse(rest string) (err error) {
-	fields := strings.SplitN(rest, ":", fieldExtra+1)
-	if len(fields) > fieldExtra {
-		if e.extra, err = parseExtra(fields[fieldExtra]); err != nil {
+	password, rest := cutPassword(rest)
+	fields := strings.SplitN(rest, ":", fieldExtra)
+	if len(fields) == fieldExtra {
+		if e.extra, err = parseExtra(fields[fieldExtra-1]); err != nil {
 			return err
 		}
 	}
-	if fields[0] == "" {
+	if password == "" {
 		return errors.New("the password is empty: nobody is let in by that")
 	}
-	e.value, err = stored.Parse(fields[0])
+	e.value, err = stored.Parse(password)
 	return err
+}
+
+// cutPassword cuts a line after its second field. A SCRAM record in the form of RFC
+// 5803, SCRAM-SHA-256$COUNT:SALT$STOREDKEY:SERVERKEY, has two colons of its own.
+func cutPassword(fields string) (password, rest string) {
+	colons := 0
+	if strings.HasPrefix(fields, "SCRAM-") {
+		colons = 2
+	}
+	for i := range len(fields) {
+		if fields[i] != ':' {
+			continue
+		}
+		if colons == 0 {
+			return fields[:i], fields[i+1:]
+		}
+		colons--
+	}
+	return fields, ""
 }
 
 // measure sets what follows from all users together.

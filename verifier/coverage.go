@@ -1,5 +1,11 @@
 package verifier
 
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
 // A Coverage says what a store can serve. A store that holds its users measures
 // it; one that asks elsewhere declares it. The caller must not change the slice.
 type Coverage struct {
@@ -41,11 +47,36 @@ func CoverageOf(v Verifier) Coverage {
 	return Declared(KindCheck)
 }
 
-// SourceOf returns v as a SecretSource if it is one. It is the one place in the
-// library that asks a verifier for its type; wrappers pass the data on.
+// SourceOf returns v as a SecretSource if it is one. It and StoreOf are the one place
+// in the library that asks a verifier for its type; wrappers pass the data on.
 func SourceOf(v Verifier) (SecretSource, bool) {
 	s, ok := v.(SecretSource)
 	return s, ok
+}
+
+// StoreOf returns v as a SecretStore if it is one. A wrapper always is: the Update of
+// one of what cannot be written says errors.ErrUnsupported.
+func StoreOf(v Verifier) (SecretStore, bool) {
+	s, ok := v.(SecretStore)
+	return s, ok
+}
+
+// lookup looks a secret up in v. What is no SecretSource has nobody's.
+func lookup(ctx context.Context, v Verifier, r Request, kinds []Kind) (Secret, error) {
+	s, ok := SourceOf(v)
+	if !ok {
+		return Secret{}, ErrNoUser
+	}
+	return s.LookupSecret(ctx, r, kinds...)
+}
+
+// update writes to v, if that can be.
+func update(ctx context.Context, v Verifier, r Request, change func(Entry) (Entry, error)) error {
+	s, ok := StoreOf(v)
+	if !ok {
+		return fmt.Errorf("verifier: %s cannot be written: %w", Name(v), errors.ErrUnsupported)
+	}
+	return s.Update(ctx, r, change)
 }
 
 // Serving counts the users that have one of the kinds. It returns -1 if the store

@@ -274,6 +274,7 @@ func TestCosts(t *testing.T) {
 		if *cost != c.want {
 			t.Errorf("%s: %v, want %v", c.name, cost, &c.want)
 		}
+		quotesNothing(t, c.above, err)
 	}
 }
 

@@ -46,10 +46,10 @@ func (h *Hash) Decoy() *Hash {
 // Matches reports whether a password is the one that was hashed. It always computes one
 // hash, whatever the password.
 //
-// Some passwords never match, as the same bytes would be taken for another password by
-// the program that made the hash: an empty one, one with a NUL, and one that is too
-// long. That is 4,096 bytes and, in the forms of crypt(3), 511 bytes or for bcrypt 72.
-// descrypt compares the first 8 bytes only, and it and bsdicrypt ignore the eighth bit.
+// Some passwords never match: an empty one, one with a NUL, and one that is longer than
+// 4,096 bytes or, in the forms of crypt(3), 511 bytes, or 72 for bcrypt. Programs that
+// make hashes refuse these, or take them for the part that they see. descrypt compares
+// the first 8 bytes only, and it and bsdicrypt ignore the eighth bit of each.
 func (h *Hash) Matches(password string) bool {
 	possible := password != "" && len(password) <= h.longest && strings.IndexByte(password, 0) < 0
 	matches := h.check(password[:min(len(password), h.longest)])

@@ -59,7 +59,8 @@ func unsupported(reason string) func(string, string) (*Hash, error) {
 	}
 }
 
-// parseCrypt reads the forms of crypt(3) and argon2's.
+// parseCrypt reads the forms of crypt(3) and argon2's. The hash keeps a copy of what is
+// stored, which may be part of a large file.
 func parseCrypt(stored string) (*Hash, error) {
 	if len(stored) > maxStored {
 		return nil, &SyntaxError{Reason: "longer than 1024 bytes"}
@@ -67,6 +68,7 @@ func parseCrypt(stored string) (*Hash, error) {
 	if !holds(&settingByte, stored) { // crypt(5): neither blanks nor delimiters of passwd(5)
 		return nil, &SyntaxError{Reason: "holds a character that no hash has"}
 	}
+	stored = strings.Clone(stored)
 	for _, f := range forms {
 		if strings.HasPrefix(stored, f.prefix) {
 			return allowed(f.parse(f.scheme, stored))

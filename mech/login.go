@@ -56,11 +56,7 @@ func (s *loginServer) awaitUser(_ context.Context, response []byte) ([]byte, sta
 }
 
 func (s *loginServer) awaitPassword(ctx context.Context, response []byte) ([]byte, state[loginServer], error) {
-	password, err := s.Limits.preparePassword(string(response))
-	if err != nil {
-		return nil, nil, err
-	}
-	account, err := s.VerifyPassword(ctx, s.name, password)
+	account, err := s.checkPassword(ctx, s.name, string(response))
 	if err != nil {
 		return nil, nil, err
 	}

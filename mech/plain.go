@@ -46,11 +46,7 @@ func (s *plainServer) awaitMessage(ctx context.Context, response []byte) ([]byte
 	if err != nil {
 		return nil, nil, err
 	}
-	password, err := s.Limits.preparePassword(m.password)
-	if err != nil {
-		return nil, nil, err
-	}
-	account, err := s.VerifyPassword(ctx, name, password)
+	account, err := s.checkPassword(ctx, name, m.password)
 	if err != nil {
 		return nil, nil, err
 	}

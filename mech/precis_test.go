@@ -7,6 +7,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/saslkit/saslkit/verifier"
 )
 
@@ -140,23 +141,61 @@ func TestRefusedNames(t *testing.T) {
 // TestPasswordsAreNotNames: the profile of names does not touch the password.
 func TestPasswordsAreNotNames(t *testing.T) {
 	t.Parallel()
-	var got string
+	var got []string
 	b := passwordTold{told: &got}
 	s := PLAIN.NewServer(&ServerConfig{Names: UsernameCaseMapped}, b)
 	if o := s.Step(t.Context(), []byte("\x00Alice\x00Se\u00adcret \u2168")); o.State != Failed || errors.Is(o.Err, ErrExchangeOver) {
 		t.Fatalf("%v %v", o.State, o.Err)
 	}
-	if got != "Secret IX" {
+	if got[0] != "Secret IX" {
 		t.Errorf("password is %q", got)
+	}
+}
+
+// TestPasswordAsTyped: a password that SASLprep changes is asked about in both forms,
+// until one is not refused, by PLAIN and LOGIN; others once.
+func TestPasswordAsTyped(t *testing.T) {
+	t.Parallel()
+	for received, want := range map[string][]string{
+		"x\u00b2 sch\u00f6n": {"x2 sch\u00f6n", "x\u00b2 sch\u00f6n"},
+		"scho\u0308n":        {"sch\u00f6n", "scho\u0308n"},
+		"sch\u00f6n":         {"sch\u00f6n"},
+		"plain":              {"plain"},
+		"not \xff prepared":  {"not \xff prepared"},
+		"\u00ad":             nil, // nothing is left of it
+	} {
+		var got []string
+		b := passwordTold{told: &got}
+		PLAIN.NewServer(&ServerConfig{}, b).Step(t.Context(), []byte("\x00al\x00"+received))
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("PLAIN, %q: -want +got\n%s", received, diff)
+		}
+		got = nil
+		s := LOGIN.NewServer(&ServerConfig{}, b)
+		s.Step(t.Context(), []byte("al"))
+		s.Step(t.Context(), []byte(received))
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("LOGIN, %q: -want +got\n%s", received, diff)
+		}
+	}
+	var got []string
+	b := passwordTold{told: &got, err: verifier.ErrUnavailable}
+	PLAIN.NewServer(&ServerConfig{}, b).Step(t.Context(), []byte("\x00al\x00x\u00b2"))
+	if len(got) != 1 {
+		t.Errorf("trouble with the first form, and %d questions", len(got))
 	}
 }
 
 type passwordTold struct {
 	nobody
-	told *string
+	told *[]string
+	err  error // nil: wrong password
 }
 
 func (p passwordTold) VerifyPassword(_ context.Context, _, password string) (verifier.Account, error) {
-	*p.told = password
+	*p.told = append(*p.told, password)
+	if p.err != nil {
+		return verifier.Account{}, p.err
+	}
 	return verifier.Account{}, verifier.ErrWrongPassword
 }

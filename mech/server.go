@@ -175,6 +175,22 @@ func (s *server[S]) Step(ctx context.Context, response []byte) Outcome {
 	return Outcome{Data: challenge, State: Done, Identity: &s.identity}
 }
 
+// checkPassword asks about a password as it was received: prepared and, if that is
+// refused and something else, once more as it came. Who stores passwords prepares them;
+// crypt(3), PAM and saslauthd have hashed what was typed, where SASLprep would make "2"
+// of the key for "²" on a French keyboard.
+func (s *serverBase) checkPassword(ctx context.Context, name, received string) (verifier.Account, error) {
+	prepared, err := s.Limits.preparePassword(received)
+	if err != nil {
+		return verifier.Account{}, err
+	}
+	account, err := s.VerifyPassword(ctx, name, prepared)
+	if prepared != received && verifier.Refused(err) {
+		account, err = s.VerifyPassword(ctx, name, received)
+	}
+	return account, err
+}
+
 // finish records who was authenticated and settles whom he acts as. An authzid
 // that is empty, or the same as the authenticated name, needs no permission.
 func (s *server[S]) finish(ctx context.Context, a verifier.Account, name, authzid string) error {

@@ -11,8 +11,10 @@ import (
 // the context's deadline.
 type Verifier interface {
 	// VerifyPassword reports whose password it is. The password is prepared
-	// with SASLprep where that succeeds, never empty, holds no NUL and is at
-	// most 4,096 bytes of UTF-8 (1,024 unless the site raises it).
+	// with SASLprep where that succeeds; one that this changes and that is
+	// refused is asked about once more as it was typed, for hashes of what was
+	// typed. It is never empty, holds no NUL and is at most 4,096 bytes of UTF-8
+	// (1,024 unless the site raises it).
 	//
 	// For an unknown user, and for one without a usable secret, it does the
 	// same work as for a wrong password. It tells ErrDisabled and ErrExpired

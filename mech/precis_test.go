@@ -161,7 +161,7 @@ func TestPasswordAsTyped(t *testing.T) {
 		"scho\u0308n":        {"sch\u00f6n", "scho\u0308n"},
 		"sch\u00f6n":         {"sch\u00f6n"},
 		"plain":              {"plain"},
-		"not \xff prepared":  {"not \xff prepared"},
+		"not\x07 prepared":   {"not\x07 prepared"},
 		"\u00ad":             nil, // nothing is left of it
 	} {
 		var got []string

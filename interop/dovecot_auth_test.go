@@ -211,7 +211,7 @@ odd@example.org:{NONSENSE}secret
 		if diff := cmp.Diff(q.want, got); diff != "" || !errors.Is(err, q.err) || (err == nil) != (q.err == nil) {
 			t.Errorf("%s: %v, -want +got:\n%s", q.name, err, diff)
 		}
-		if strings.HasPrefix(q.name, "deny") && !strings.Contains(fmt.Sprint(err), `"user_disabled"`) {
+		if strings.HasPrefix(q.name, "deny") && !strings.Contains(fmt.Sprint(err), "user_disabled") {
 			t.Errorf("%s: %v does not say why", q.name, err)
 		}
 	}
@@ -232,27 +232,41 @@ func TestDovecotAuthWrongSocket(t *testing.T) {
 	}
 }
 
-// Many on one connection, each with a name of his own: right and wrong ones do not get
-// mixed up.
+// Many on one connection, each with a name of his own, some of whom do not wait for the
+// answer: right and wrong ones do not get mixed up.
 func TestDovecotAuthManyAtOnce(t *testing.T) {
 	t.Parallel()
 	const users, checks = 50, 2000
 	var lines strings.Builder
 	for i := range users {
-		fmt.Fprintf(&lines, "user%d@example.org:{PLAIN}of user%d\n", i, i)
+		fmt.Fprintf(&lines, "user%d:{PLAIN}of user%d\n", i, i)
 	}
 	c := dovecotVerifier(t, runDovecotAuth(t, "plain", map[string]string{"users": lines.String()}))
+	var left atomic.Int64
 	var all sync.WaitGroup
 	for i := range checks {
 		all.Go(func() {
-			user := fmt.Sprintf("user%d", i%users)
-			a, err := checkFor(c, user+"@example.org", fmt.Sprintf("of user%d", (i+i/users%2)%users))
-			if right := i/users%2 == 0; right && (err != nil || a.User != user) || !right && !errors.Is(err, verifier.ErrWrongPassword) {
+			ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+			defer cancel()
+			if i%5 == 0 {
+				time.AfterFunc(time.Duration(i)*50*time.Microsecond, cancel)
+			}
+			user, right := fmt.Sprintf("user%d", i%users), i/users%2 == 0
+			password := "of " + user
+			if !right {
+				password = fmt.Sprintf("of user%d", (i+1)%users)
+			}
+			a, err := c.VerifyPassword(ctx, verifier.Request{User: user, Service: "smtp", Mechanism: "PLAIN"}, password)
+			switch {
+			case errors.Is(err, verifier.ErrUnavailable) && errors.Is(err, context.Canceled) && i%5 == 0:
+				left.Add(1)
+			case right && (err != nil || a.User != user), !right && !errors.Is(err, verifier.ErrWrongPassword):
 				t.Errorf("%s: %v, %v", user, a, err)
 			}
 		})
 	}
 	all.Wait()
+	t.Logf("%d of %d left", left.Load(), checks)
 }
 
 // Dovecot's auth process dies, and Dovecot is stopped and started, under load: there is

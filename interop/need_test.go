@@ -14,7 +14,9 @@ var packages = map[string]string{
 	"doveadm":          "dovecot-core",
 	"dovecot":          "dovecot-core",
 	"gsasl":            "gsasl",
+	"htpasswd":         "apache2-utils",
 	"mbsync":           "isync",
+	"mkpasswd":         "whois",
 	"msmtp":            "msmtp",
 	"mutt":             "mutt",
 	"perl":             "perl",
@@ -25,6 +27,9 @@ var packages = map[string]string{
 	"saslpasswd2":      "sasl2-bin",
 	"sasldblistusers2": "sasl2-bin",
 	"swaks":            "swaks",
+	"chage":            "passwd",
+	"useradd":          "passwd",
+	"usermod":          "passwd",
 }
 
 // need returns the path of a command, or ends the test for want of it.

@@ -208,13 +208,15 @@ func (t *throttleTable) fail(k throttleKey, now int64) {
 func (t *throttleTable) settlePair(k throttleKey, hold throttleHold, now, began int64, o ThrottleOutcome) {
 	b, tag := t.lock(k)
 	defer b.mu.Unlock()
-	i := b.find(tag)
-	if i < 0 && o != ThrottleSucceeded {
+	if i := b.find(tag); i >= 0 {
+		b.records[i].age(now, &t.rules)
+		b.tidy(i, now)
+	}
+	if b.find(tag) < 0 && o != ThrottleSucceeded {
 		return
 	}
 	c := b.put(tag, now, &t.rules)
 	c.pair = true
-	c.age(now, &t.rules)
 	if hold == holdPair {
 		c.end(began)
 	}

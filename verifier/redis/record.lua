@@ -21,6 +21,11 @@ local function age(c)
 	if now - c.hour >= HOUR then c.hourly = 0 end
 end
 
+-- empty reports whether there is nothing to remember, after age.
+local function empty(key, c)
+	return c.failures + c.hourly + c.underWay == 0 and not (key == pair and now - c.last < TRUST)
+end
+
 -- read returns a key's record as it is now. What is not one of ours counts as none,
 -- and a time that is still to come, by another clock, as now.
 local function read(key)
@@ -30,7 +35,6 @@ local function read(key)
 		local minute, hour, last, failures, hourly, underWay =
 			string.match(text, '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$')
 		if minute then
-			c.known = true
 			c.minute = math.min(now, tonumber(minute))
 			c.hour = math.min(now, tonumber(hour))
 			c.last = math.min(now, tonumber(last))
@@ -38,13 +42,14 @@ local function read(key)
 		end
 	end
 	age(c)
+	c.known = not empty(key, c)
 	return c
 end
 
 local function write(key, c)
 	local life = HOUR
 	if key == pair then life = TRUST end
-	if c.failures + c.hourly + c.underWay == 0 and not (key == pair and now - c.last < TRUST) then
+	if empty(key, c) then
 		redis.call('DEL', key)
 		return
 	end

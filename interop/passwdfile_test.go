@@ -116,10 +116,11 @@ func TestPasswdfileMechanisms(t *testing.T) {
 		if want == nil {
 			want = []string{"PLAIN", "LOGIN"}
 		}
+		bare, _, _ := strings.Cut(user, "@") // a hash for DIGEST-MD5 is of the name alone
 		for _, mechanism := range all {
 			_, err := saslkittest.Client{
 				Mechanism: mechanism, Channel: saslkit.Channel{Secure: true}, Service: "smtp", Realm: realm.Policy{Default: labRealm},
-				Credentials: saslkit.Credentials{Username: user, Password: password},
+				Credentials: saslkit.Credentials{Username: bare, Password: password},
 			}.Login(auth)
 			if (err == nil) != slices.Contains(want, mechanism) {
 				t.Errorf("%s by %s: %v", scheme, mechanism, err)

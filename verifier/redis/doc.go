@@ -40,7 +40,7 @@
 // that hangs delays one login by ThrottleOptions.StoreTimeout, and for the next five
 // seconds it is not asked; ThrottleOptions.StoreTrouble hears of it. Failures of that
 // time are not told later. A value that is not ours is replaced. go-redis itself writes
-to standard error that it cannot connect, unless its SetLogger was told otherwise.
+// to standard error that it cannot connect, unless its SetLogger was told otherwise.
 //
 // The clock is that of the database. After a failover to one with another clock,
 // windows may be cut short or last an hour more.

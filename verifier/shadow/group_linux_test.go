@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
 	"syscall"
 	"testing"
@@ -20,7 +21,9 @@ func TestGroupShadow(t *testing.T) {
 	const shadowGroup, other, nobody = 42, 43, 65534
 	db := newDB(t, stored.Options{}, "alice:"+md5Hash+":19000:0:99999:7:::")
 	path := db.file.Path()
-	if err := errors.Join(os.Chown(path, 0, shadowGroup), os.Chmod(path, 0o640)); err != nil {
+	dir := filepath.Dir(path)
+	err := errors.Join(os.Chown(path, 0, shadowGroup), os.Chmod(path, 0o640), os.Chmod(dir, 0o755), os.Chmod(filepath.Dir(dir), 0o755))
+	if err != nil {
 		t.Fatal(err)
 	}
 	as := func(group int, f func()) {

@@ -294,8 +294,11 @@ func TestFileInTrouble(t *testing.T) {
 func TestPermission(t *testing.T) {
 	t.Parallel()
 	db := newDB(t, stored.Options{}, "alice:{PLAIN}secret")
-	if err := os.Chmod(db.file.Path(), 0); err != nil {
-		t.Fatal(err)
+	dir := filepath.Dir(db.file.Path())
+	for name, mode := range map[string]os.FileMode{db.file.Path(): 0, dir: 0o755, filepath.Dir(dir): 0o755} { // the file's mode alone decides
+		if err := os.Chmod(name, mode); err != nil {
+			t.Fatal(err)
+		}
 	}
 	nobody.Do(func() {
 		if _, err := Open(db.file.Path()); !errors.Is(err, os.ErrPermission) {

@@ -241,8 +241,11 @@ func TestPermission(t *testing.T) {
 	t.Parallel()
 	db := newDB(t, stored.Options{}, "alice:"+md5Hash+":19000:0:99999:7:::")
 	path := db.file.Path()
-	if err := os.Chmod(path, 0); err != nil {
-		t.Fatal(err)
+	dir := filepath.Dir(path)
+	for name, mode := range map[string]os.FileMode{path: 0, dir: 0o755, filepath.Dir(dir): 0o755} { // the file's mode alone decides
+		if err := os.Chmod(name, mode); err != nil {
+			t.Fatal(err)
+		}
 	}
 	nobody.Do(func() {
 		if _, err := Open(path); !errors.Is(err, os.ErrPermission) || !strings.Contains(err.Error(), "group shadow") {

@@ -47,6 +47,7 @@ type view[V any] struct {
 	stamp   filestamp.Stamp
 	settled bool
 	digest  uint64 // of the content
+	version uint64 // of the value, from 1
 }
 
 // Open reads the file at path, of at most max bytes. What parse makes of the text is
@@ -90,6 +91,15 @@ func (f *File[V]) Now(ctx context.Context) (V, error) {
 		}
 	}
 	return f.looks.Share(ctx, f.look)
+}
+
+// Version is Now, but for a number that grows with every change of the content. What is
+// asked of the file afterwards is of that version or a later one.
+func (f *File[V]) Version(ctx context.Context) (uint64, error) {
+	if _, err := f.Now(ctx); err != nil {
+		return 0, err
+	}
+	return f.current.Load().version, nil
 }
 
 // An editor that writes in place leaves the file torn for as long as that takes.
@@ -142,8 +152,12 @@ func (f *File[V]) read(old *view[V]) (*view[V], error) {
 	}
 	v.digest = maphash.Bytes(f.seed, text)
 	if old != nil && v.digest == old.digest {
-		v.value = old.value
+		v.value, v.version = old.value, old.version
 		return v, nil
+	}
+	v.version = 1
+	if old != nil {
+		v.version = old.version + 1
 	}
 	if v.value, err = f.parse(text); err != nil {
 		return v, fmt.Errorf("%s: %w", f.path, err)

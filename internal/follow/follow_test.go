@@ -105,14 +105,18 @@ func TestFollows(t *testing.T) {
 				f := opened(t, path, c)
 				first := f.Last()
 				says(t, f, "one")
-				if f.Last() != first {
-					t.Error("the same content has another value")
+				before, err := f.Version(t.Context())
+				if f.Last() != first || err != nil {
+					t.Error("the same content has another value", err)
 				}
 				change(t, path, "two\n")
 				says(t, f, "two")
 				says(t, f, "two")
 				if got := f.Last().line; got != "two" {
 					t.Errorf("last is %q", got)
+				}
+				if after, err := f.Version(t.Context()); after != before+1 || err != nil {
+					t.Errorf("version %d after %d, %v", after, before, err)
 				}
 			})
 		}

@@ -61,6 +61,16 @@ func (db *DB) Faults() []error {
 	return all
 }
 
+// Mark is for [verifier.CacheOptions]: it changes when the file does. With it a Cache
+// may live longer than seconds, and spare the hash of who logs in again and again.
+func (db *DB) Mark(ctx context.Context, _ verifier.Request) (string, error) {
+	version, err := db.file.Version(ctx)
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", verifier.ErrUnavailable, trouble(err))
+	}
+	return fmt.Sprint(version), nil
+}
+
 // Coverage implements verifier.SecretSource. It is that of the file when it was last
 // read, and does no I/O.
 func (db *DB) Coverage() verifier.Coverage { return db.file.Last().coverage }

@@ -63,6 +63,19 @@ func (db *DB) Faults() []error {
 	return all
 }
 
+// Mark is for [verifier.CacheOptions]: it changes when the file does, and at midnight,
+// when somebody may expire. With it a Cache may live longer than seconds, and spare
+// the hash of who logs in again and again.
+func (db *DB) Mark(ctx context.Context, _ verifier.Request) (string, error) {
+	version, err := db.file.Version(ctx)
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", verifier.ErrUnavailable, trouble(err))
+	}
+	return fmt.Sprint(version, " on day ", db.today()), nil
+}
+
+func (db *DB) today() int { return int(db.now().Unix() / 86400) }
+
 // VerifyPassword implements verifier.Verifier. Whoever asks for whom, one hash is
 // computed: for a user who is not there, or has none, one that costs what most users'
 // cost.
@@ -71,7 +84,7 @@ func (db *DB) VerifyPassword(ctx context.Context, r verifier.Request, password s
 	if err != nil {
 		return verifier.Account{}, fmt.Errorf("%w: %w", verifier.ErrUnavailable, trouble(err))
 	}
-	value, lookup := t.lookup(r.User, int(db.now().Unix()/86400))
+	value, lookup := t.lookup(r.User, db.today())
 	match, err := db.checker.Matches(ctx, value, r, password)
 	if err == nil {
 		err = verifier.Conclude(lookup, match)

@@ -263,6 +263,34 @@ func TestPermission(t *testing.T) {
 	}
 }
 
+// TestCached: with the Mark a hash is computed once, until the file changes or the day
+// ends.
+func TestCached(t *testing.T) {
+	t.Parallel()
+	hashes := 0
+	db := newDB(t, stored.Options{Parallel: 1, Observer: func(string) { hashes++ }}, "alice:"+md5Hash+":19000:0:99999:7::"+fmt.Sprint(today+1)+":")
+	cached := verifier.Cache(db, verifier.CacheOptions{Life: time.Hour, Mark: db.Mark})
+	try := func(want error, computed int) {
+		t.Helper()
+		hashes = 0
+		_, err := cached.VerifyPassword(t.Context(), verifier.Request{User: "alice"}, "secret")
+		if !errors.Is(err, want) || want == nil && err != nil || hashes != computed {
+			t.Errorf("%v after %d hashes, want %v after %d", err, hashes, want, computed)
+		}
+	}
+	try(nil, 1)
+	try(nil, 0)
+	write(t, db.file.Path(), "alice:!"+md5Hash+":::::::")
+	try(verifier.ErrDisabled, 1)
+	write(t, db.file.Path(), "alice:"+md5Hash+":19000:0:99999:7::"+fmt.Sprint(today+1)+":")
+	try(nil, 1)
+	try(nil, 0)
+	db.now = func() time.Time { return time.Unix((today+1)*86400, 0) }
+	try(verifier.ErrExpired, 1)
+	os.Remove(db.file.Path())
+	try(verifier.ErrUnavailable, 0)
+}
+
 func TestOpen(t *testing.T) {
 	t.Parallel()
 	if _, err := Open(filepath.Join(t.TempDir(), "shadow")); !errors.Is(err, os.ErrNotExist) {

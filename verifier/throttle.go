@@ -175,7 +175,7 @@ type sharedAttempt struct {
 // matches ErrUnavailable. A refusal is a *ThrottledError: at once, if the wait would
 // pass the context's deadline or MaxDelay, or if too many are waiting.
 func (t *Throttle) Admit(ctx context.Context, r Request) (done func(error), err error) {
-	address := r.Remote.Addr().Unmap()
+	address := addressOf(&r)
 	for _, p := range t.exempt {
 		if p.Contains(address) {
 			return notCounted, nil
@@ -254,7 +254,7 @@ func outcomeOf(err error) ThrottleOutcome {
 // Forget forgives the address in r.Remote, if there is one, and the user in r.User
 // and r.Realm, if it is not empty. The error is the store's, if that was not told.
 func (t *Throttle) Forget(r Request) error {
-	k := t.keys(r.Remote.Addr().Unmap(), r.User, r.Realm)
+	k := t.keys(addressOf(&r), r.User, r.Realm)
 	if r.User == "" {
 		k.user, k.pair = 0, 0
 	}
@@ -296,6 +296,9 @@ func (t *Throttle) hash(seed int, b []byte) throttleKey {
 	return throttleKey(max(1, maphash.Bytes(t.seeds[seed], b)))
 }
 
+// addressOf is where a request comes from, in one spelling.
+func addressOf(r *Request) netip.Addr { return r.Remote.Addr().Unmap().WithZone("") }
+
 // prefixOf is what counts as one address: who has an IPv6 address usually has the
 // 2^64 of its network.
 func prefixOf(a netip.Addr) netip.Prefix {
@@ -303,7 +306,7 @@ func prefixOf(a netip.Addr) netip.Prefix {
 	if a.Is6() {
 		bits = 64
 	}
-	p, err := a.WithZone("").Prefix(bits)
+	p, err := a.Prefix(bits)
 	if err != nil { // there is no address
 		return netip.Prefix{}
 	}
@@ -329,7 +332,7 @@ func appendLower(b []byte, name string) []byte {
 // described is an attempt as the store is told of it.
 func (t *Throttle) described(r *Request) ThrottleAttempt {
 	return ThrottleAttempt{
-		Address: prefixOf(r.Remote.Addr().Unmap()),
+		Address: prefixOf(addressOf(r)),
 		User:    strings.ToLower(r.User), Realm: strings.ToLower(r.Realm),
 		Rules: t.table.rules,
 	}

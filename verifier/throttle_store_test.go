@@ -124,6 +124,23 @@ func TestThrottleStoreDecides(t *testing.T) {
 	})
 }
 
+// Who has waited for as long as may be is let in, even if that took longer than it
+// should.
+func TestThrottleWaitIsLate(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &fakeStore{}
+		s.verdict = func(a ThrottleAttempt) ThrottleVerdict {
+			time.Sleep(10 * time.Millisecond)
+			return ThrottleVerdict{Wait: max(0, 2*time.Second-a.Waited), Began: 4711}
+		}
+		th := newTestThrottle(t, ThrottleOptions{Store: s, MaxDelay: 2 * time.Second})
+		if waited, err := try(t, th, from("", "bob"), nil); waited <= 2*time.Second || err != nil {
+			t.Errorf("waited %v, %v", waited, err)
+		}
+	})
+}
+
 // A store that fails or hangs is asked once in five seconds, no login fails, and the
 // table knows what happened.
 func TestThrottleStoreInTrouble(t *testing.T) {

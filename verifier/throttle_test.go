@@ -512,6 +512,7 @@ func TestThrottleOptions(t *testing.T) {
 func TestThrottleExempt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
+		local := netip.MustParsePrefix("fe80::/10")
 		mapped := netip.MustParsePrefix("::ffff:10.0.0.0/104")
 		for name, c := range map[string]struct {
 			exempt  []netip.Prefix
@@ -520,6 +521,7 @@ func TestThrottleExempt(t *testing.T) {
 		}{
 			"nobody":              {[]netip.Prefix{}, "127.0.0.1", 2 * time.Second},
 			"a list":              {[]netip.Prefix{mapped}, "10.1.2.3", 0},
+			"a zone":              {[]netip.Prefix{local}, "fe80::1%eth0", 0},
 			"not on the list":     {[]netip.Prefix{mapped}, "11.1.2.3", 2 * time.Second},
 			"loopback not listed": {[]netip.Prefix{mapped}, "127.0.0.1", 2 * time.Second},
 		} {

@@ -39,7 +39,7 @@ func (t *Throttle) wait(ctx context.Context, a *attempt, r *Request, arrived int
 	defer t.queue.leave(a.keys.address)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	for v.Wait > 0 {
+	for {
 		poll := throttlePoll
 		if a.shared != nil {
 			poll = throttleStorePoll
@@ -52,11 +52,13 @@ func (t *Throttle) wait(ctx context.Context, a *attempt, r *Request, arrived int
 		}
 		now := t.now()
 		v = t.ask(ctx, a, r, now, arrived)
+		if v.Wait == 0 { // it may begin and is counted, even if the timer was late
+			return nil
+		}
 		if err := t.waitable(ctx, time.Duration(now-arrived), v); err != nil {
 			return err
 		}
 	}
-	return nil
 }
 
 // waitable refuses a wait that is too long.
@@ -67,7 +69,7 @@ func (t *Throttle) waitable(ctx context.Context, waited time.Duration, v Throttl
 		return &ThrottledError{fmt.Sprintf("%d in an hour from one address", t.table.rules.Limit), v.Wait}
 	case waited+v.Wait > t.maxDelay:
 		return &ThrottledError{"the delay is longer than this server waits", v.Wait}
-	case limited && v.Wait > 0 && time.Until(deadline) < v.Wait:
+	case limited && time.Until(deadline) < v.Wait:
 		return &ThrottledError{"the delay is longer than there is time", v.Wait}
 	}
 	return nil

@@ -129,6 +129,12 @@ func TestMapRealmDIGESTMD5(t *testing.T) {
 		t.Errorf("the hash alone: %v", err)
 	}
 
+	var unasked verifiertest.Memory
+	unasked.Add(verifiertest.User{Name: "alice", Realm: "old.example.com"}, digest(1))
+	if s, err := verifier.MapRealm(handsOutAll{&unasked}, oldNames).LookupSecret(t.Context(), request("alice", "example.com"), verifier.KindCRAMMD5); !errors.Is(err, verifier.ErrUnavailable) || s.Value != nil {
+		t.Errorf("a hash that was not asked for: %v", err)
+	}
+
 	put := func(realm string, change func([]verifier.Secret) []verifier.Secret) error {
 		return v.Update(t.Context(), request("alice", realm), func(e verifier.Entry) (verifier.Entry, error) {
 			for _, s := range e.Secrets {
@@ -178,4 +184,11 @@ func TestMapRealmKeepsItsMapAndName(t *testing.T) {
 	if got := fmt.Sprintf("%v %+v %#v", v, v, v); strings.Contains(got, alicesPassword) || got != "REDACTED REDACTED REDACTED" {
 		t.Errorf("prints as %q", got)
 	}
+}
+
+// handsOutAll breaks the contract: it hands out hashes that nobody asked for.
+type handsOutAll struct{ *verifiertest.Memory }
+
+func (h handsOutAll) LookupSecret(ctx context.Context, r verifier.Request, _ ...verifier.Kind) (verifier.Secret, error) {
+	return h.Memory.LookupSecret(ctx, r, verifier.KindDIGESTMD5)
 }

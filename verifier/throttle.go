@@ -306,10 +306,7 @@ func prefixOf(a netip.Addr) netip.Prefix {
 	if a.Is6() {
 		bits = 64
 	}
-	p, err := a.Prefix(bits)
-	if err != nil { // there is no address
-		return netip.Prefix{}
-	}
+	p, _ := a.Prefix(bits) // so many it has; of no address it is the zero Prefix
 	return p
 }
 

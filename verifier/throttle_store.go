@@ -74,9 +74,6 @@ type storeLink struct {
 // usable reports whether the store may be asked. After a rest the first who asks
 // finds out for all.
 func (l *storeLink) usable(now int64) bool {
-	if l.store == nil {
-		return false
-	}
 	until := l.resting.Load()
 	return until == 0 || now >= until && l.resting.CompareAndSwap(until, now+int64(storeRest))
 }

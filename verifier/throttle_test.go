@@ -59,6 +59,11 @@ func seconds(list ...int) (all []time.Duration) {
 
 var manyUsers = func(i int) Request { return from("192.0.2.1", fmt.Sprint("user", i)) }
 var manyAddresses = func(i int) Request { return from(fmt.Sprintf("10.0.%d.%d", i/256, i%256), "alice") }
+
+func spelled(names ...string) func(int) Request {
+	return func(i int) Request { return from(manyAddresses(i).Remote.Addr().String(), names[i%len(names)]) }
+}
+
 var noAddress = func(int) Request { return from("", "alice") }
 
 func TestThrottleDelays(t *testing.T) {
@@ -81,11 +86,10 @@ func TestThrottleDelays(t *testing.T) {
 		"throttled elsewhere":        {manyUsers, wrapped(ErrThrottled), make([]time.Duration, 16)},
 		"cancelled":                  {manyUsers, wrapped(context.Canceled), make([]time.Duration, 16)},
 		"timed out":                  {manyUsers, wrapped(context.DeadlineExceeded), make([]time.Duration, 16)},
-		"one user in two spellings": {func(i int) Request {
-			return from(manyAddresses(i).Remote.Addr().String(), []string{"alice", "ALICE", "Alicé", "alicÉ"}[i%2])
-		}, ErrWrongPassword, steps},
-		"one IPv6 network": {func(i int) Request { return from(fmt.Sprintf("2001:db8::%x", i), fmt.Sprint("user", i)) }, ErrWrongPassword, steps},
-		"IPv6 networks":    {func(i int) Request { return from(fmt.Sprintf("2001:db8:0:%x::", i), fmt.Sprint("user", i)) }, ErrWrongPassword, make([]time.Duration, 16)},
+		"one user in two spellings":  {spelled("alice", "ALICE"), ErrWrongPassword, steps},
+		"beyond ASCII":               {spelled("Émile", "éMILE"), ErrWrongPassword, steps},
+		"one IPv6 network":           {func(i int) Request { return from(fmt.Sprintf("2001:db8::%x", i), fmt.Sprint("user", i)) }, ErrWrongPassword, steps},
+		"IPv6 networks":              {func(i int) Request { return from(fmt.Sprintf("2001:db8:0:%x::", i), fmt.Sprint("user", i)) }, ErrWrongPassword, make([]time.Duration, 16)},
 		"IPv4 in IPv6": {func(i int) Request {
 			return from([]string{"::ffff:192.0.2.1", "192.0.2.1"}[i%2], fmt.Sprint("user", i))
 		}, ErrWrongPassword, steps},
@@ -142,6 +146,10 @@ func TestThrottleRefuses(t *testing.T) {
 			var e *ThrottledError
 			if waited != 0 || !errors.As(err, &e) || !errors.Is(err, ErrThrottled) || e.After != time.Hour-time.Since(start) {
 				t.Fatalf("after 100 failures: waited %v, %v", waited, err)
+			}
+			want := "verifier: too many failed attempts: 100 in an hour from one address (come again after " + e.After.String() + ")"
+			if err.Error() != want {
+				t.Errorf("error %q, want %q", err, want)
 			}
 			time.Sleep(time.Minute)
 		}

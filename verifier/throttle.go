@@ -90,36 +90,42 @@ var _ Guard = (*Throttle)(nil)
 
 // NewThrottle returns a Throttle, or an error that says which option is out of range.
 func NewThrottle(o ThrottleOptions) (*Throttle, error) {
-	rules := ThrottleRules{
-		Free: or(o.Free, 10), Limit: or(o.Limit, 100), Steps: throttleSteps(),
-	}
-	maxDelay := or(o.MaxDelay, rules.longest())
-	rules.UserDelay = min(maxDelay, rules.longest())
-	timeout, waiters, entries := or(o.StoreTimeout, 200*time.Millisecond), or(o.Waiters, 1000), or(o.Entries, 100_000)
-	switch {
-	case rules.Limit < 1 || rules.Limit > maxThrottleLimit:
-		return nil, fmt.Errorf("verifier: throttle: Limit is %d failures, want 1 to %d", rules.Limit, maxThrottleLimit)
-	case rules.Free < 1 || rules.Free > rules.Limit:
-		return nil, fmt.Errorf("verifier: throttle: Free is %d failures, want 1 to Limit, %d", rules.Free, rules.Limit)
-	case maxDelay < 0:
-		return nil, fmt.Errorf("verifier: throttle: MaxDelay is %v, want more than 0", maxDelay)
-	case waiters < 0:
-		return nil, fmt.Errorf("verifier: throttle: Waiters is %d, want 1 or more", waiters)
-	case entries < 0 || entries > maxThrottleEntries:
-		return nil, fmt.Errorf("verifier: throttle: Entries is %d, want 1 to %d", entries, maxThrottleEntries)
-	case timeout < 0:
-		return nil, fmt.Errorf("verifier: throttle: StoreTimeout is %v, want more than 0", timeout)
+	rules := ThrottleRules{Steps: throttleSteps()}
+	o.Free, o.Limit, o.MaxDelay = or(o.Free, 10), or(o.Limit, 100), or(o.MaxDelay, rules.longest())
+	o.Waiters, o.Entries, o.StoreTimeout = or(o.Waiters, 1000), or(o.Entries, 100_000), or(o.StoreTimeout, 200*time.Millisecond)
+	if err := o.check(); err != nil {
+		return nil, err
 	}
 	exempt, err := exemptions(o.Exempt)
 	if err != nil {
 		return nil, err
 	}
+	rules.Free, rules.Limit, rules.UserDelay = o.Free, o.Limit, min(o.MaxDelay, rules.longest())
 	return &Throttle{
-		table: newThrottleTable(entries, rules), link: storeLink{store: o.Store, timeout: timeout, trouble: o.StoreTrouble},
-		exempt: exempt, maxDelay: maxDelay, epoch: time.Now(),
-		queue: throttleQueue{most: waiters, of: map[throttleKey]int{}},
+		table: newThrottleTable(o.Entries, rules), link: storeLink{store: o.Store, timeout: o.StoreTimeout, trouble: o.StoreTrouble},
+		exempt: exempt, maxDelay: o.MaxDelay, epoch: time.Now(),
+		queue: throttleQueue{most: o.Waiters, of: map[throttleKey]int{}},
 		seeds: [3]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed(), maphash.MakeSeed()},
 	}, nil
+}
+
+// check finds options out of range, once the defaults are in.
+func (o *ThrottleOptions) check() error {
+	switch {
+	case o.Limit < 1 || o.Limit > maxThrottleLimit:
+		return fmt.Errorf("verifier: throttle: Limit is %d failures, want 1 to %d", o.Limit, maxThrottleLimit)
+	case o.Free < 1 || o.Free > o.Limit:
+		return fmt.Errorf("verifier: throttle: Free is %d failures, want 1 to Limit, %d", o.Free, o.Limit)
+	case o.MaxDelay < 0:
+		return fmt.Errorf("verifier: throttle: MaxDelay is %v, want more than 0", o.MaxDelay)
+	case o.Waiters < 0:
+		return fmt.Errorf("verifier: throttle: Waiters is %d, want 1 or more", o.Waiters)
+	case o.Entries < 0 || o.Entries > maxThrottleEntries:
+		return fmt.Errorf("verifier: throttle: Entries is %d, want 1 to %d", o.Entries, maxThrottleEntries)
+	case o.StoreTimeout < 0:
+		return fmt.Errorf("verifier: throttle: StoreTimeout is %v, want more than 0", o.StoreTimeout)
+	}
+	return nil
 }
 
 const (

@@ -86,6 +86,12 @@ func (e *Error) Error() string { return "sasl: " + e.Class.String() }
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
+// Is makes every error of class Unavailable match verifier.ErrUnavailable, whatever a
+// store returned: a Guard must not count trouble of ours as a guess.
+func (e *Error) Is(target error) bool {
+	return target == verifier.ErrUnavailable && e.Class == Unavailable
+}
+
 // LogValue shows class, code and cause: for the log, not for the peer.
 func (e *Error) LogValue() slog.Value {
 	attrs := []slog.Attr{slog.String("class", e.Class.String()), slog.String("code", e.Code)}

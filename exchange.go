@@ -47,6 +47,10 @@ func (x *Exchange) begin(p *Peer, m *mech.Mechanism, ch *Channel) {
 // Mechanism is the name of the mechanism.
 func (x *Exchange) Mechanism() string { return x.row.Name }
 
+// Named returns the name that the client gave, cut by the realm policy, as far as it is
+// known: for logs, and not to be trusted. It is called between steps.
+func (x *Exchange) Named() (user, realm string) { return x.user, x.realm }
+
 // Step consumes one client response: nil first if there was no initial response.
 // With Done the peer is logged in; data that comes with it must reach the client
 // together with success.

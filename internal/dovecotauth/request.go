@@ -134,6 +134,9 @@ var (
 	errBase64 = errors.New("dovecotauth: message: not base64")
 )
 
+// Encode makes the text of a message.
+func Encode(message []byte) string { return base64.StdEncoding.EncodeToString(message) }
+
 // decode takes the one form that a message has (RFC 4648 section 3.5). Go's decoder
 // would skip line breaks.
 func decode(text string) ([]byte, error) {

@@ -170,6 +170,21 @@ func mechanisms(n int) (all []Mech) {
 	return all
 }
 
+func TestParams(t *testing.T) {
+	t.Parallel()
+	p := Params{"user=alice", "nologin", "user=bob", "resp=a==", "temp="}
+	for name, want := range map[string]string{"user": "alice", "nologin": "", "resp": "a==", "temp": ""} {
+		if got, ok := p.Value(name); got != want || !ok || !p.Has(name) {
+			t.Errorf("%s is %q, %v, want %q", name, got, ok, want)
+		}
+	}
+	for _, name := range []string{"", "use", "alice", "user=alice", "NOLOGIN"} {
+		if got, ok := p.Value(name); got != "" || ok || p.Has(name) {
+			t.Errorf("%s is %q, %v, want none", name, got, ok)
+		}
+	}
+}
+
 func TestInitialResponse(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -213,12 +228,14 @@ func TestGreeting(t *testing.T) {
 		{"another protocol", "220 mail.example.org ESMTP\n", ErrVersion},
 		{"the master's socket", "VERSION\t1\t1\nSPID\t17\n", ErrNoMech},
 		{"no mechanisms", "VERSION\t1\t1\nDONE\n", ErrNoMech},
+		{"a broken line", "VERSION\t1\t1\nMECH\n", &cursor.SyntaxError{}},
 		{"an answer", "VERSION\t1\t2\nMECH\tPLAIN\nOK\t1\tuser=alice\n", errNotGreeting},
 		{"no end", "VERSION\t1\t2\n" + strings.Repeat("MECH\tPLAIN\n", 300), errManyLines},
 		{"cut", "VERSION\t1\t2\nMECH\tPLAIN\n", ErrUnfinished},
 	} {
 		g, err := greetingIn(c.text)
-		if !errors.Is(err, c.err) {
+		var syntax *cursor.SyntaxError
+		if _, broken := c.err.(*cursor.SyntaxError); broken != errors.As(err, &syntax) || !broken && !errors.Is(err, c.err) {
 			t.Errorf("%s: %v, want %v", c.name, err, c.err)
 		}
 		if c.text != dovecot {

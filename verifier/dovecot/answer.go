@@ -42,8 +42,9 @@ func newQuestion(r verifier.Request, password string) (question, error) {
 }
 
 // params tell where the client is, which passdb's allow_nets wants to know, and that
-// nobody will claim this login. Whether a password may come in clear text was decided
-// before: secured keeps Dovecot from deciding again.
+// nobody will claim this login; Dovecot 2.3 knows the latter by the socket. Whether a
+// password may come in clear text was decided before: secured keeps Dovecot from
+// deciding again. For no-penalty see the package comment.
 func params(r verifier.Request) dovecotauth.Params {
 	p := append(make(dovecotauth.Params, 0, 7), "nologin", "secured", "no-penalty")
 	p = appendAddress(p, "lip", "lport", r.Local)
@@ -155,8 +156,8 @@ func failed(r verifier.Request, p dovecotauth.Params) error {
 		return errTemp
 	case code == dovecotauth.CodeBadBase64: // says nothing about the password
 		return errors.New("did not understand the request: " + code)
-	case code == "":
-		return wrong(r, "is refused")
+	case code == dovecotauth.CodeUserDisabled, code == dovecotauth.CodePassExpired, code == dovecotauth.CodeAuthzFail:
+		return wrong(r, "is refused with "+code)
 	}
-	return wrong(r, fmt.Sprintf("is refused with code %.40q", code))
+	return wrong(r, "is refused") // without a code that nobody knows, which could be anything
 }

@@ -121,8 +121,8 @@ func (c *conn) isIdle() bool {
 	return c.heard
 }
 
-// cancel makes nobody wait for an id any more. Dovecot may answer all the same, if it
-// had begun to look.
+// cancel makes nobody wait for an id any more. Dovecot 2.3.19 forgets a request that
+// waits for its client, but answers one for which it has begun to look.
 func (c *conn) cancel(id uint32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

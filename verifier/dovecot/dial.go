@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/saslkit/saslkit/internal/dovecotauth"
@@ -96,6 +97,8 @@ func dialError(err error) error {
 		return fmt.Errorf("%w (mode and owner of the unix_listener in Dovecot's service auth?)", err)
 	case errors.Is(err, os.ErrNotExist):
 		return fmt.Errorf("%w (does Dovecot run, with a unix_listener of this name?)", err)
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("%w (does Dovecot run?)", err)
 	}
 	return err
 }

@@ -10,7 +10,9 @@
 //	  }
 //	}
 //
-// and auth_mechanisms with plain. Who can open the socket can try passwords, and over
+// and auth_mechanisms with plain. What the name ends in tells Dovecot what a socket is
+// for: "-master" and "-userdb" are not for clients, and with "-login" it keeps each
+// success for another process to claim. Who can open the socket can try passwords, and over
 // TCP they are not encrypted: keep that to loopback.
 //
 // # What Dovecot says and what it means here
@@ -42,4 +44,10 @@
 // from an address wait before anybody's next try from there, 4, 8 and then 15 seconds,
 // right passwords included, and one guesser would occupy all requests in flight. A
 // verifier.Guard throttles instead.
+//
+// # Stopping Dovecot
+//
+// An auth process whose master is told to stop goes on answering on open connections:
+// Dovecot 2.3.19's for 30 seconds, with the configuration that it was started with.
+// Checks move to the new one when the old one ends.
 package dovecot

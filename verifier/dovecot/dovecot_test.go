@@ -187,17 +187,21 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// The codes that are refusals are in the error, for the log.
+// The codes that are refusals are in the error, for the log, if they are known: what
+// else a server says may be what it was told.
 func TestLogTellsWhy(t *testing.T) {
 	t.Parallel()
 	f := &fake{auth: func(c *fakeConn, a dovecotauth.Auth) {
-		c.reply(dovecotauth.Fail{ID: a.ID, Params: dovecotauth.Params{"code=user_disabled"}})
+		_, code := credentials(a)
+		c.reply(dovecotauth.Fail{ID: a.ID, Params: dovecotauth.Params{"code=" + code}})
 	}}
 	c := newClient(t, Options{Socket: f.start(t)})
-	_, err := c.VerifyPassword(within(t), request("a\nb", ""), "secret")
-	want := "dovecot: " + c.address + `: password of "a\nb" is refused with code "user_disabled": verifier: wrong password`
-	if err == nil || err.Error() != want {
-		t.Errorf("got  %v\nwant %s", err, want)
+	for code, says := range map[string]string{"user_disabled": " with user_disabled", "pass_expired": " with pass_expired", "my secret": ""} {
+		_, err := c.VerifyPassword(within(t), request("a\nb", ""), code)
+		want := "dovecot: " + c.address + `: password of "a\nb" is refused` + says + ": verifier: wrong password"
+		if err == nil || err.Error() != want {
+			t.Errorf("got  %v\nwant %s", err, want)
+		}
 	}
 }
 

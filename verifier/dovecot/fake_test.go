@@ -38,6 +38,7 @@ type fake struct {
 
 	mu       sync.Mutex
 	conns    map[*fakeConn]bool
+	stopped  bool
 	dials    int
 	requests []dovecotauth.Auth
 	cancels  []uint32
@@ -91,6 +92,9 @@ func (f *fake) serve(l net.Listener) {
 			f.mu.Lock()
 			f.dials++
 			f.conns[c] = true
+			if f.stopped { // since it was accepted
+				nc.Close()
+			}
 			f.mu.Unlock()
 			f.runs.Go(func() {
 				defer nc.Close()
@@ -106,6 +110,9 @@ func (f *fake) serve(l net.Listener) {
 // stop closes all and waits.
 func (f *fake) stop() {
 	f.listener.Close()
+	f.mu.Lock()
+	f.stopped = true
+	f.mu.Unlock()
 	f.disconnect()
 	f.runs.Wait()
 }

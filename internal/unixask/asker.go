@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -41,8 +42,9 @@ type Cures struct {
 // An Asker asks. It may be used concurrently.
 type Asker struct {
 	options Options
+	addr    *net.UnixAddr
 	turns   chan struct{}
-	dialer  net.Dialer
+	watch   *watch
 }
 
 // New checks the options. Whether the daemon runs is not looked at: servers may
@@ -70,7 +72,7 @@ func New(o Options) (*Asker, error) {
 	if problem != "" {
 		return nil, fmt.Errorf("%s: socket %.200q: %s", o.Daemon, o.Socket, problem)
 	}
-	return &Asker{options: o, turns: make(chan struct{}, o.Limit)}, nil
+	return &Asker{options: o, addr: &net.UnixAddr{Name: o.Socket, Net: "unix"}, turns: make(chan struct{}, o.Limit), watch: newWatch(o.Timeout)}, nil
 }
 
 // Place is the folder of the socket if it has the usual name, else its path.
@@ -83,46 +85,44 @@ func (a *Asker) Place(usual string) string {
 
 // Ask sends a question and returns what the daemon says: until it is whole, the
 // daemon closes the connection or the buffer is full. What has come so far is never
-// empty when whole is asked. The answer is a part of the
-// buffer, in which the question may lie too. The question goes out in one write.
+// empty when whole is asked. The answer is a part of the buffer, in which the
+// question may lie too. The question goes out in one write, and then its end.
 //
 // An error names the daemon and its socket and, where there is one, the cure. It
-// matches the context's error if that is the cause.
+// matches the context's error if that is the cause, and context.DeadlineExceeded if
+// the time is up.
 func (a *Asker) Ask(ctx context.Context, question, buf []byte, whole func([]byte) bool) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, a.options.Timeout)
-	defer cancel()
-	if err := a.takeTurn(ctx); err != nil {
-		return nil, err
-	}
-	defer func() { <-a.turns }()
-	conn, err := a.connect(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close()
-	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) }) // long ago
-	defer stop()
-	answer, err := talk(conn, question, buf, whole)
-	switch {
-	case err == nil:
-		return answer, nil
-	case ctx.Err() != nil:
-		return nil, a.trouble("no answer", ctx.Err())
-	}
-	return nil, a.trouble("asking", err)
-}
-
-// takeTurn waits until fewer questions than the limit are under way. Who came first
-// is next.
-func (a *Asker) takeTurn(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
-		return a.trouble("not asked", err)
+		return nil, a.trouble("not asked", err)
 	}
 	select {
 	case a.turns <- struct{}{}:
-		return nil
 	default:
+		bounded, cancel := context.WithTimeout(ctx, a.options.Timeout)
+		defer cancel()
+		ctx = bounded // for the rest too
+		if err := a.waitForTurn(ctx); err != nil {
+			return nil, err
+		}
 	}
+	defer func() { <-a.turns }()
+	conn, err := a.connect()
+	if errors.Is(err, syscall.EAGAIN) {
+		bounded, cancel := context.WithTimeout(ctx, a.options.Timeout)
+		defer cancel()
+		ctx = bounded
+		conn, err = a.connectLater(ctx)
+	}
+	if err != nil {
+		return nil, a.unreachable(err)
+	}
+	defer conn.Close()
+	return a.talk(ctx, conn, question, buf, whole)
+}
+
+// waitForTurn waits until fewer questions than the limit are under way. Who came
+// first is next.
+func (a *Asker) waitForTurn(ctx context.Context) error {
 	select {
 	case a.turns <- struct{}{}:
 		return nil
@@ -131,8 +131,32 @@ func (a *Asker) takeTurn(ctx context.Context) error {
 	}
 }
 
-func talk(conn net.Conn, question, buf []byte, whole func([]byte) bool) ([]byte, error) {
+// talk has the conversation, until the context or the time ends.
+func (a *Asker) talk(ctx context.Context, conn *net.UnixConn, question, buf []byte, whole func([]byte) bool) ([]byte, error) {
+	defer a.watch.begin(conn)()
+	if ctx.Done() != nil {
+		defer context.AfterFunc(ctx, func() { cut(conn) })()
+	}
+	answer, err := converse(conn, question, buf, whole)
+	switch {
+	case err == nil:
+		return answer, nil
+	case ctx.Err() != nil:
+		return nil, a.trouble("no answer", ctx.Err())
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, a.trouble("no answer", context.DeadlineExceeded)
+	}
+	return nil, a.trouble("asking", err)
+}
+
+// converse asks and listens. That no more will be asked tells saslauthd's process,
+// which would wait for us to close the connection, that it is free for the next; and
+// one that waits for more than we send gives up at once.
+func converse(conn *net.UnixConn, question, buf []byte, whole func([]byte) bool) ([]byte, error) {
 	if _, err := conn.Write(question); err != nil {
+		return nil, err
+	}
+	if err := conn.CloseWrite(); err != nil {
 		return nil, err
 	}
 	for n := 0; ; {
@@ -153,26 +177,22 @@ const (
 	longestPause = 16 * time.Millisecond
 )
 
-// connect waits, as a blocking connect would, where the daemon has a queue of
-// connections that is full: saslauthd's has 32 places, fewer than our limit, and
-// Linux tells that by EAGAIN.
-func (a *Asker) connect(ctx context.Context) (net.Conn, error) {
+// connect connects at once or not at all. Where the daemon's queue of connections is
+// full (saslauthd's has 32 places, fewer than our limit), Linux says EAGAIN.
+func (a *Asker) connect() (*net.UnixConn, error) { return net.DialUnix("unix", nil, a.addr) }
+
+// connectLater waits for a place in the queue, as a blocking connect would.
+func (a *Asker) connectLater(ctx context.Context) (*net.UnixConn, error) {
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
-		conn, err := a.dialer.DialContext(ctx, "unix", a.options.Socket)
-		switch {
-		case err == nil:
-			return conn, nil
-		case ctx.Err() != nil:
-			return nil, a.trouble("connecting", ctx.Err())
-		case !errors.Is(err, syscall.EAGAIN):
-			return nil, a.unreachable(err)
-		}
 		timer := time.NewTimer(pause)
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return nil, a.trouble("connecting, for its queue is full", ctx.Err())
+			return nil, fmt.Errorf("its queue is full: %w", ctx.Err())
+		}
+		if conn, err := a.connect(); !errors.Is(err, syscall.EAGAIN) {
+			return conn, err
 		}
 	}
 }

@@ -45,7 +45,7 @@ func TestFullQueue(t *testing.T) {
 	l, socket := full(t)
 	a := asker(t, socket, 20)
 	_, err := line(within(t, 20*time.Millisecond), a)
-	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "connecting, for its queue is full") {
+	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "connect: its queue is full: context deadline exceeded") {
 		t.Error(err)
 	}
 	var asking, answering sync.WaitGroup

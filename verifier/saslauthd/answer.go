@@ -52,6 +52,8 @@ func meaning(reason string) error {
 func conclude(answer []byte, password string) error {
 	reply, err := saslauthdwire.ParseReply(answer)
 	switch {
+	case len(answer) == 0:
+		return fmt.Errorf("%w: saslauthd: closed the connection without a reply (is it newer than 2.1.28? then it wants the client's address)", verifier.ErrUnavailable)
 	case errors.Is(err, saslauthdwire.ErrIncomplete):
 		return fmt.Errorf("%w: saslauthd: closed the connection after %d bytes of its reply", verifier.ErrUnavailable, len(answer))
 	case err != nil:

@@ -41,7 +41,7 @@ type ClientAddress uint8
 
 const (
 	// Omit sends four fields, which saslauthd 2.1.28 needs. The daemon of the
-	// development tree after it waits for the fifth: all logins time out.
+	// development tree after it wants a fifth, and otherwise answers nobody.
 	Omit ClientAddress = iota
 	// Send sends the fifth field, which PAM gets as the remote host. saslauthd
 	// 2.1.28 throws it away.

@@ -3,6 +3,7 @@
 package asktest
 
 import (
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -99,13 +100,18 @@ func (d *Daemon) Connections() int {
 	return len(d.conns)
 }
 
-// Gone waits until the client has closed the connection.
+// Gone waits until the client has closed the connection, and not only its half of it.
 func Gone(conn net.Conn) {
-	b := make([]byte, 4096)
+	if _, err := io.Copy(io.Discard, conn); err != nil {
+		return
+	}
+	// Nothing more comes. Whether somebody is there to take an answer shows when
+	// nothing is sent to him.
 	for {
-		if _, err := conn.Read(b); err != nil {
+		if _, err := conn.Write(nil); err != nil {
 			return
 		}
+		time.Sleep(time.Millisecond)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/saslkit/saslkit/internal/follow"
 	"github.com/saslkit/saslkit/internal/secret"
 	"github.com/saslkit/saslkit/realm"
 	"github.com/saslkit/saslkit/verifier"
@@ -32,22 +33,15 @@ type entry struct {
 	extra    extra
 }
 
-var (
-	errTorn  = errors.New("the last line has no end: the file was cut short (or add a newline)")
-	errEmpty = errors.New("no user is in it")
-)
-
 // parse reads a whole file.
 func parse(text []byte) (*table, error) {
 	t := &table{users: make(map[string]*entry)}
 	var all []*entry
-	number := 0
-	for line := range strings.Lines(string(text)) {
-		number++
-		line, whole := strings.CutSuffix(line, "\n")
-		if !whole {
-			return nil, fmt.Errorf("line %d: %w", number, errTorn)
-		}
+	lines, err := follow.Lines(text)
+	if err != nil {
+		return nil, err
+	}
+	for number, line := range lines {
 		line = strings.TrimSuffix(line, "\r")
 		if strings.TrimSpace(line) == "" || line[0] == '#' {
 			continue
@@ -61,7 +55,7 @@ func parse(text []byte) (*table, error) {
 		}
 	}
 	if len(all) == 0 {
-		return nil, errEmpty
+		return nil, follow.ErrEmpty
 	}
 	t.measure(all)
 	return t, nil

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/saslkit/saslkit/internal/follow"
 	"github.com/saslkit/saslkit/internal/secret"
 	"github.com/saslkit/saslkit/verifier"
 	"github.com/saslkit/saslkit/verifier/stored"
@@ -28,22 +29,15 @@ type entry struct {
 	aging    aging
 }
 
-var (
-	errTorn  = errors.New("the last line has no end: the file was cut short (or add a newline)")
-	errEmpty = errors.New("no user is in it")
-)
-
 // parse reads a whole file.
 func parse(text []byte) (*table, error) {
 	t := &table{users: make(map[string]entry)}
 	var values []stored.Value
-	number := 0
-	for line := range strings.Lines(string(text)) {
-		number++
-		line, whole := strings.CutSuffix(line, "\n")
-		if !whole {
-			return nil, fmt.Errorf("line %d: %w", number, errTorn)
-		}
+	lines, err := follow.Lines(text)
+	if err != nil {
+		return nil, err
+	}
+	for number, line := range lines {
 		if line == "" || strings.ContainsRune("#+-", rune(line[0])) {
 			continue
 		}
@@ -55,7 +49,7 @@ func parse(text []byte) (*table, error) {
 		}
 	}
 	if len(t.users) == 0 {
-		return nil, errEmpty
+		return nil, follow.ErrEmpty
 	}
 	t.decoy = stored.Commonest(slices.Values(values))
 	return t, nil

@@ -75,7 +75,7 @@ func checkedMechanism(name string) (*mech.Mechanism, error) {
 // by PLAIN and whatever the policy. A mechanism needs no mech_list to name it;
 // if there is one, it decides.
 func newCheck(std *stdio, f *pflag.FlagSet, o *siteOptions, m *mech.Mechanism, user string) (*check, error) {
-	a, err := o.authenticator(std)
+	a, err := o.authenticator(&opener{std: std})
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"slices"
@@ -55,7 +56,8 @@ func confError(err error) error {
 }
 
 // conf sets up a as the file of a Cyrus application says.
-func (o *siteOptions) conf(std *stdio, a *saslkit.Authenticator) error {
+func (o *siteOptions) conf(open *opener, a *saslkit.Authenticator) error {
+	std := open.std
 	f, err := loadConf(std, o.confFile)
 	if err != nil {
 		return err
@@ -66,13 +68,13 @@ func (o *siteOptions) conf(std *stdio, a *saslkit.Authenticator) error {
 	if err := faults.Err(); err != nil {
 		return &exitError{exitUsage, err}
 	}
-	s := site{std: std, app: &app}
+	s := site{opener: open, app: &app}
 	if err := s.open(); err != nil {
 		return err
 	}
 	a.Verifier = chained(s.passwords)
-	if s.secrets != nil {
-		a.Secrets = s.secrets
+	if s.auxprop != nil {
+		a.Secrets = s.auxprop
 	}
 	if a.Mechanisms = app.MechList; a.Mechanisms == nil {
 		a.Mechanisms = whatCyrusOffers(a)
@@ -83,10 +85,10 @@ func (o *siteOptions) conf(std *stdio, a *saslkit.Authenticator) error {
 
 // A site is what a configuration file comes to in stores.
 type site struct {
-	std       *stdio
+	*opener
 	app       *cyrusconf.Application
 	passwords []verifier.Verifier   // for pwcheck_method, in its order
-	secrets   verifier.SecretSource // for auxprop_plugin; nil for none
+	auxprop   verifier.SecretSource // for auxprop_plugin; nil for none
 }
 
 func (s *site) open() error {
@@ -120,7 +122,8 @@ func (s *site) openAuxprop() error {
 	if err != nil {
 		return err
 	}
-	s.secrets, _ = verifier.SourceOf(db)
+	s.closed = append(s.closed, db.(io.Closer))
+	s.auxprop, _ = verifier.SourceOf(db)
 	return nil
 }
 
@@ -137,7 +140,7 @@ func (s *site) openMethod(method string) (err error) {
 	var v verifier.Verifier
 	switch method {
 	case "auxprop":
-		v = s.secrets
+		v = s.auxprop
 	case "saslauthd":
 		v, err = openSaslauthd(s.app.SaslauthdPath)
 	case "pwcheck":

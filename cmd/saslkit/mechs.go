@@ -28,7 +28,7 @@ yes or no, and the fact that decides. A configuration that contradicts itself
 is told on standard error, with exit code 2.`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			a, err := o.authenticator(std)
+			a, err := o.authenticator(&opener{std: std})
 			if err != nil {
 				return err
 			}

@@ -40,7 +40,7 @@ func (o *siteOptions) register(f *pflag.FlagSet) {
 
 // authenticator builds what the options say. Whether that makes sense is for
 // Validate.
-func (o *siteOptions) authenticator(std *stdio) (*saslkit.Authenticator, error) {
+func (o *siteOptions) authenticator(open *opener) (*saslkit.Authenticator, error) {
 	stores := len(o.verifiers) > 0 || o.secrets != ""
 	switch {
 	case o.confFile != "" && (stores || o.mechList != ""):
@@ -57,13 +57,13 @@ func (o *siteOptions) authenticator(std *stdio) (*saslkit.Authenticator, error) 
 		return nil, usage("--tls-security-options: %w", err)
 	}
 	if o.confFile != "" {
-		return a, o.conf(std, a)
+		return a, o.conf(open, a)
 	}
-	if a.Verifier, err = openChain(std, o.verifiers); err != nil {
+	if a.Verifier, err = open.chain(o.verifiers); err != nil {
 		return nil, err
 	}
 	// Assigned only if there is one: an interface that holds a nil one is not nil.
-	source, err := openSecrets(std, o.secrets)
+	source, err := open.secrets(o.secrets)
 	if err != nil {
 		return nil, err
 	}

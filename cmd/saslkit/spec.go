@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"path/filepath"
 	"strings"
@@ -90,8 +91,14 @@ func openDovecot(socket string) (verifier.Verifier, error) {
 	return c, nil
 }
 
-// openStore opens what a SPEC names, and tells what is wrong with parts of it.
-func openStore(std *stdio, spec string) (verifier.Verifier, error) {
+// An opener opens stores and remembers those that are to be closed.
+type opener struct {
+	std    *stdio
+	closed []io.Closer
+}
+
+// store opens what a SPEC names, and tells what is wrong with parts of it.
+func (o *opener) store(spec string) (verifier.Verifier, error) {
 	kind, location, ok := strings.Cut(spec, ":")
 	if !ok || location == "" {
 		return nil, usage("SPEC %q is not kind:location (known: %s)", spec, knownSpecs())
@@ -100,7 +107,10 @@ func openStore(std *stdio, spec string) (verifier.Verifier, error) {
 		if k.name == kind {
 			v, err := k.open(location)
 			if store, ok := v.(interface{ Faults() []error }); ok {
-				sayAll(std, store.Faults())
+				sayAll(o.std, store.Faults())
+			}
+			if c, ok := v.(io.Closer); ok {
+				o.closed = append(o.closed, c)
 			}
 			return v, err
 		}
@@ -120,11 +130,18 @@ func sayAll[E error](std *stdio, all []E) {
 	}
 }
 
-// openChain opens several, the first of which is asked first; nil for none.
-func openChain(std *stdio, specs []string) (verifier.Verifier, error) {
+// close lets go of all stores, when no login needs them any more.
+func (o *opener) close() {
+	for _, c := range o.closed {
+		c.Close()
+	}
+}
+
+// chain opens several, the first of which is asked first; nil for none.
+func (o *opener) chain(specs []string) (verifier.Verifier, error) {
 	var links []verifier.Verifier
 	for _, spec := range specs {
-		v, err := openStore(std, spec)
+		v, err := o.store(spec)
 		if err != nil {
 			return nil, err
 		}
@@ -144,12 +161,12 @@ func chained(links []verifier.Verifier) verifier.Verifier {
 	return verifier.Chain(links...)
 }
 
-// openSecrets opens a store that must hand out secrets; nil for "".
-func openSecrets(std *stdio, spec string) (verifier.SecretSource, error) {
+// secrets opens a store that must hand out secrets; nil for "".
+func (o *opener) secrets(spec string) (verifier.SecretSource, error) {
 	if spec == "" {
 		return nil, nil
 	}
-	v, err := openStore(std, spec)
+	v, err := o.store(spec)
 	if err != nil {
 		return nil, err
 	}

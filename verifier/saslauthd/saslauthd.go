@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/saslkit/saslkit/internal/saslauthdwire"
@@ -54,6 +55,7 @@ type Client struct {
 	asker    *unixask.Asker
 	maxField int
 	form     saslauthdwire.Form
+	buffers  sync.Pool // of *[]byte, cleared: they are most of what a login allocates
 }
 
 var _ verifier.Verifier = (*Client)(nil)
@@ -77,6 +79,10 @@ func New(o Options) (*Client, error) {
 		return nil, fmt.Errorf("saslauthd: no such choice of client address: %d", o.ClientAddress)
 	}
 	c := &Client{asker: asker, maxField: o.MaxField}
+	c.buffers.New = func() any {
+		b := make([]byte, max(saslauthdwire.MaxRequest, saslauthdwire.MaxReply+1))
+		return &b
+	}
 	if c.maxField == 0 {
 		c.maxField = saslauthdwire.DefaultMaxField
 	}
@@ -91,15 +97,20 @@ func (c *Client) String() string { return "saslauthd:" + c.asker.Place("mux") }
 
 // VerifyPassword implements verifier.Verifier. It makes one connection.
 func (c *Client) VerifyPassword(ctx context.Context, r verifier.Request, password string) (verifier.Account, error) {
-	request, err := saslauthdwire.AppendRequest(make([]byte, 0, saslauthdwire.MaxReply+1), saslauthdwire.Request{
-		Form: c.form, Login: r.User, Password: password, Service: r.Service, Realm: r.Realm, Client: address(r.Remote),
+	client := ""
+	if c.form == saslauthdwire.FiveFields {
+		client = address(r.Remote)
+	}
+	buf := c.buffers.Get().(*[]byte)
+	defer c.buffers.Put(buf)
+	defer clear(*buf)
+	request, err := saslauthdwire.AppendRequest((*buf)[:0], saslauthdwire.Request{
+		Form: c.form, Login: r.User, Password: password, Service: r.Service, Realm: r.Realm, Client: client,
 	}, c.maxField)
 	if err != nil {
 		return verifier.Account{}, notSent(err)
 	}
-	buf := request[:cap(request)]
-	defer clear(buf)
-	answer, err := c.asker.Ask(ctx, request, buf, whole)
+	answer, err := c.asker.Ask(ctx, request, (*buf)[:saslauthdwire.MaxReply+1], whole)
 	if err != nil {
 		return verifier.Account{}, fmt.Errorf("%w: %w", verifier.ErrUnavailable, err)
 	}

@@ -14,7 +14,7 @@ func FuzzConclude(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, reply, password string) {
 		err := conclude(reply, password)
-		if yes := len(reply) <= maxReply && (reply+" ")[:min(3, len(reply)+1)] == "OK "; yes != (err == nil) {
+		if yes := len(reply) <= maxReply && (reply + " ")[:min(3, len(reply)+1)] == "OK "; yes != (err == nil) {
 			t.Fatalf("%q: %v", reply, err)
 		}
 		if err == nil {

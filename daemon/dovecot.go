@@ -2,16 +2,8 @@ package daemon
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
-	"errors"
-	"fmt"
-	"io"
 	"log/slog"
-	"os"
 	"slices"
-	"strconv"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -24,6 +16,11 @@ import (
 // Exim and Dovecot's login processes ask. Every request on a connection goes its own way:
 // a slow one does not hold up the others.
 //
+// A connection may be idle for ever, since Postfix keeps its own for later; but a line
+// that has begun must be complete within 10 s, and answers must be read within 10 s. It
+// may have 1,024 requests under way. One that waits for its client is forgotten after
+// 150 s, and counts as a guess.
+//
 // Who connects is trusted with what it says about its client: the addresses, that the
 // client is under TLS, which certificate it has. Who may connect is a matter of the
 // socket's mode.
@@ -34,71 +31,88 @@ type Dovecot struct {
 
 	connections atomic.Uint64
 	lastMechs   atomic.Pointer[[]dovecotauth.Mech]
+	times       dovecotTimes // zero but in tests
 }
+
+// dovecotTimes are for how long a connection waits; 0 is the constant's.
+type dovecotTimes struct{ request, line, write time.Duration }
 
 const (
 	// maxOutstanding bounds the requests under way on a connection. Postfix forgets
 	// those that its clients give up.
 	maxOutstanding = 1024
-	// requestLife is for how long a client of the client may think: longer than any
+	// requestTime is for how long a client of the client may think: longer than any
 	// mail server waits for a response.
-	requestLife = 150 * time.Second
+	requestTime = 150 * time.Second
+	// lineTime is for how long a line may take from its first byte to its last.
+	lineTime = 10 * time.Second
 	// writeTime is for how long a client may leave answers unread.
 	writeTime = 10 * time.Second
 	// maxReply is the longest line that is sent, in bytes: Exim crashes on more.
 	maxReply = 8191
 )
 
+// orUsual returns the times to wait for.
+func (t dovecotTimes) orUsual() dovecotTimes {
+	for _, f := range []struct {
+		of    *time.Duration
+		usual time.Duration
+	}{{&t.request, requestTime}, {&t.line, lineTime}, {&t.write, writeTime}} {
+		if *f.of == 0 {
+			*f.of = f.usual
+		}
+	}
+	return t
+}
+
 // ServeConn implements Handler.
 func (d *Dovecot) ServeConn(ctx context.Context, c *Conn) {
 	ctx, cancel := context.WithCancel(ctx)
-	x := &dovecotConn{Conn: c, dovecot: d, ctx: ctx, requests: make(map[uint32]*dovecotRequest)}
-	defer x.end(cancel)
-	if err := x.greet(); err != nil {
-		return
-	}
-	lines := dovecotauth.NewReader(x)
-	for {
-		line, err := lines.Line()
-		if err == nil {
-			err = x.handle(line)
-		}
-		if err != nil {
-			x.complain(err)
-			return
-		}
-	}
+	x := &dovecotConn{Conn: c, dovecot: d, ctx: ctx, cancel: cancel, times: d.times.orUsual()}
+	defer x.end()
+	x.greet()
+	x.serve()
 }
 
-// mechanisms is what is announced, strongest first: all that some client may use. The
-// channel of a request is not known yet. A list that is empty would be the end of
-// Postfix's smtpd, so then the last one that was not is repeated.
+// mechanisms is what is announced: all that some client may use, for the channel of a
+// request is not known yet. Without a binding none of them ends in -PLUS. A list that is
+// empty would be the end of Postfix's smtpd, so then the last one that was not is
+// repeated.
 func (d *Dovecot) mechanisms() []dovecotauth.Mech {
 	auth := d.Current.Site().Auth
-	offered := auth.Advertised(saslkit.Channel{})
-	for _, name := range auth.Advertised(saslkit.Channel{Secure: true, External: announced(auth)}) {
-		if !slices.Contains(offered, name) {
-			offered = append(offered, name)
-		}
-	}
+	order := offerable(auth)
+	clear := auth.Advertised(saslkit.Channel{})
+	secure := auth.Advertised(saslkit.Channel{Secure: true, External: announced(auth)})
 	var list []dovecotauth.Mech
-	for _, m := range mech.All() {
-		if slices.Contains(offered, m.Name) {
+	for _, m := range order {
+		if slices.Contains(clear, m.Name) || slices.Contains(secure, m.Name) {
 			list = append(list, dovecotauth.Mech{Name: m.Name, Properties: properties(m)})
 		}
 	}
-	// The site's own order, if it has one.
-	slices.SortStableFunc(list, func(a, b dovecotauth.Mech) int {
-		return slices.Index(auth.Mechanisms, a.Name) - slices.Index(auth.Mechanisms, b.Name)
-	})
 	if list != nil {
 		d.lastMechs.Store(&list)
-	} else if last := d.lastMechs.Load(); last != nil {
-		return *last
-	} else {
-		return []dovecotauth.Mech{{Name: mech.PLAIN.Name, Properties: properties(mech.PLAIN)}}
+		return list
 	}
-	return list
+	if last := d.lastMechs.Load(); last != nil {
+		return *last
+	}
+	m := lastResort(auth, order)
+	return []dovecotauth.Mech{{Name: m.Name, Properties: properties(m)}}
+}
+
+// offerable are the mechanisms to choose from: the site's in its order, or all of them,
+// strongest first.
+func offerable(auth *saslkit.Authenticator) []*mech.Mechanism {
+	if len(auth.Mechanisms) == 0 {
+		return mech.All()
+	}
+	var order []*mech.Mechanism
+	for _, name := range auth.Mechanisms {
+		if m := mech.ByName(name); m != nil && !slices.Contains(order, m) {
+			order = append(order, m)
+		}
+	}
+	return order
 }
 
 // announced is an identity for EXTERNAL to be announced with, where the site named it.
@@ -109,159 +123,36 @@ func announced(auth *saslkit.Authenticator) string {
 	return ""
 }
 
-// properties are those words of the protocol for which Postfix has options.
+// lastResort is announced, in vain, as long as nobody can log in: a mechanism that the
+// site permits, so that nobody is asked for a password that must not be sent.
+func lastResort(auth *saslkit.Authenticator, order []*mech.Mechanism) *mech.Mechanism {
+	for _, m := range order {
+		listed := len(auth.Mechanisms) > 0 || !m.OnlyIfNamed
+		if listed && !m.Binds && m.Need != mech.NeedExternal && auth.Policy.Missing(m, true) == 0 {
+			return m
+		}
+	}
+	return mech.SCRAMSHA256
+}
+
+// properties are the words by which Postfix's smtpd_sasl_security_options choose. They
+// are those of Dovecot for the same mechanism, so that these options go on meaning what
+// they meant: to Cyrus SASL also PLAIN is open to active attacks and to dictionaries.
 func properties(m *mech.Mechanism) dovecotauth.Params {
 	var p dovecotauth.Params
-	for _, word := range []struct {
-		word    string
-		bit     mech.Properties
-		present bool // the bit, for the word to be said
-	}{
-		{"plaintext", mech.NoPlaintext, false}, {"dictionary", mech.NoDictionary, false}, {"active", mech.NoActive, false},
-		{"anonymous", mech.NoAnonymous, false}, {"forward-secrecy", mech.ForwardSecrecy, true}, {"mutual-auth", mech.MutualAuth, true},
-	} {
-		if (m.Provides&word.bit != 0) == word.present {
-			p = append(p, word.word)
-		}
+	switch {
+	case m.Provides&mech.NoAnonymous == 0:
+		p = append(p, "anonymous")
+	case m.Provides&mech.NoPlaintext == 0:
+		p = append(p, "plaintext")
+	case m.Provides&(mech.NoDictionary|mech.NoActive) == 0:
+		p = append(p, "dictionary", "active")
+	}
+	if m.Provides&mech.ForwardSecrecy != 0 {
+		p = append(p, "forward-secrecy")
+	}
+	if m.Provides&mech.MutualAuth != 0 {
+		p = append(p, "mutual-auth")
 	}
 	return p
-}
-
-// A dovecotConn is one connection of a client.
-type dovecotConn struct {
-	*Conn
-	dovecot *Dovecot
-	ctx     context.Context
-	minor   uint32 // of the client's version
-	steps   sync.WaitGroup
-
-	mu       sync.Mutex
-	requests map[uint32]*dovecotRequest
-	hungUp   bool
-
-	writing sync.Mutex
-}
-
-// greet says what a server says first, without waiting for the client: Exim says
-// nothing before it has read that.
-func (x *dovecotConn) greet() error {
-	var cookie [16]byte
-	rand.Read(cookie[:])
-	g := dovecotauth.Greeting{
-		Version: dovecotauth.Version{Major: dovecotauth.Major, Minor: dovecotauth.Minor},
-		Mechs:   x.dovecot.mechanisms(),
-		SPID:    dovecotauth.SPID(strconv.Itoa(os.Getpid())),
-		CUID:    dovecotauth.CUID(strconv.FormatUint(x.dovecot.connections.Add(1), 10)),
-		Cookie:  dovecotauth.Cookie{Hex: hex.EncodeToString(cookie[:])},
-	}
-	text, err := g.Append(nil)
-	if err != nil {
-		return err
-	}
-	return x.write(text)
-}
-
-// Read is for the reader of lines. A connection that is to end is read on as long as
-// requests are under way.
-func (x *dovecotConn) Read(b []byte) (int, error) {
-	for {
-		n, err := x.Conn.Read(b)
-		if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) || !x.goesOn() {
-			return n, err
-		}
-	}
-}
-
-func (x *dovecotConn) goesOn() bool {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if x.hungUp || len(x.requests) == 0 {
-		return false
-	}
-	x.Conn.Conn.SetReadDeadline(time.Time{})
-	return true
-}
-
-var errProtocol = errors.New("daemon: a client breaks the auth protocol")
-
-func (x *dovecotConn) handle(line []byte) error {
-	m, err := dovecotauth.ParseClient(line)
-	if err != nil {
-		return fmt.Errorf("%w: %w", errProtocol, err)
-	}
-	switch m := m.(type) {
-	case dovecotauth.Version:
-		if m.Major != dovecotauth.Major {
-			return fmt.Errorf("%w: version %d.%d", errProtocol, m.Major, m.Minor)
-		}
-		x.minor = m.Minor
-	case dovecotauth.Auth:
-		return x.auth(m)
-	case dovecotauth.Cont:
-		return x.cont(m)
-	case dovecotauth.Cancel:
-		if r := x.take(m.ID); r != nil {
-			r.peer.Close()
-		}
-	}
-	return nil
-}
-
-// complain tells the log why a connection ends, if that is the client's fault.
-func (x *dovecotConn) complain(err error) {
-	if x.dovecot.Logger == nil || err == io.EOF || errors.Is(err, os.ErrDeadlineExceeded) || x.ctx.Err() != nil {
-		return
-	}
-	x.dovecot.Logger.Warn("auth client", "peer", x.Peer.String(), "reason", err.Error())
-}
-
-// end settles what is under way: a client that is gone has abandoned it.
-func (x *dovecotConn) end(cancel context.CancelFunc) {
-	if !x.isHungUp() {
-		cancel()
-	}
-	x.steps.Wait() // after hanging up they may still be answered
-	cancel()
-	x.mu.Lock()
-	left := x.requests
-	x.requests = nil
-	x.mu.Unlock()
-	for _, r := range left {
-		r.close()
-	}
-}
-
-// hangUp makes the reader end. It is how these protocols say that there is trouble.
-func (x *dovecotConn) hangUp() {
-	x.mu.Lock()
-	x.hungUp = true
-	x.mu.Unlock()
-	x.Stop()
-}
-
-func (x *dovecotConn) isHungUp() bool {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.hungUp
-}
-
-func (x *dovecotConn) say(m dovecotauth.Message) {
-	text, err := m.Append(nil)
-	if err == nil && len(text) > maxReply {
-		err = fmt.Errorf("a reply of %d bytes", len(text))
-	}
-	if err == nil {
-		err = x.write(text)
-	}
-	if err != nil {
-		x.hangUp()
-	}
-}
-
-func (x *dovecotConn) write(text []byte) error {
-	x.writing.Lock()
-	defer x.writing.Unlock()
-	x.SetWriteDeadline(time.Now().Add(writeTime))
-	_, err := x.Write(text)
-	return err
 }

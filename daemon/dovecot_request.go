@@ -6,22 +6,24 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/saslkit/saslkit"
 	"github.com/saslkit/saslkit/internal/dovecotauth"
 	"github.com/saslkit/saslkit/mech"
-	"github.com/saslkit/saslkit/realm"
 )
 
 // A dovecotRequest is one login on a connection.
 type dovecotRequest struct {
 	id       uint32
+	minor    uint32 // of the client's version
+	final    bool   // the client takes data together with success
 	peer     *saslkit.Peer
-	exchange *saslkit.Exchange
-	final    bool        // the client takes data together with success
-	busy     bool        // a step is being taken; under the connection's lock
-	expiry   *time.Timer // while the client thinks
+	exchange *saslkit.Exchange // nil if it has not begun
+
+	// Under the connection's lock.
+	busy   bool        // it is being worked on, and not the client's turn
+	expiry *time.Timer // nil: it was never the client's turn
+	until  time.Time   // for when the timer is set
 }
 
 func (r *dovecotRequest) close() {
@@ -33,59 +35,64 @@ func (r *dovecotRequest) close() {
 
 // auth begins a login.
 func (x *dovecotConn) auth(a dovecotauth.Auth) error {
-	site := x.dovecot.Current.Site()
-	channel := channelOf(a.Params)
-	r := &dovecotRequest{
-		id: a.ID, final: a.Params.Has("final-resp-ok"), busy: true,
+	r := x.newRequest(a)
+	switch used, full := x.add(r); {
+	case used:
+		return fmt.Errorf("%w: request %d is under way already", errProtocol, a.ID)
+	case full:
+		x.refuse(r, &saslkit.Error{Class: mech.Unavailable, Code: "outstanding"})
+		return nil
+	}
+	var response []byte
+	var err error
+	if r.exchange, err = r.peer.Start(a.Mechanism); err == nil {
+		if response, err = a.InitialResponse(r.minor); err != nil {
+			err = notBase64(err)
+		}
+	}
+	if err != nil {
+		x.fail(r, mech.AsError(err))
+		return nil
+	}
+	x.run(r, response)
+	return nil
+}
+
+func (x *dovecotConn) newRequest(a dovecotauth.Auth) *dovecotRequest {
+	site, channel := x.dovecot.Current.Site(), channelOf(a.Params)
+	return &dovecotRequest{
+		id: a.ID, minor: x.minor, final: a.Params.Has("final-resp-ok"), busy: true,
 		peer: site.Auth.NewPeer(saslkit.PeerConfig{
 			Context: x.ctx, Service: a.Service, HostNames: site.HostNames, Realm: site.Realm,
 			Channel: func() saslkit.Channel { return channel },
 		}),
 	}
-	x.mu.Lock()
-	_, used := x.requests[a.ID]
-	many := len(x.requests) >= maxOutstanding
-	if !used && !many {
-		x.requests[a.ID] = r
-	}
-	x.mu.Unlock()
-	switch {
-	case used:
-		return fmt.Errorf("%w: request %d is under way already", errProtocol, a.ID)
-	case many:
-		x.say(dovecotauth.Fail{ID: a.ID, Params: dovecotauth.Params{"temp", "code=" + dovecotauth.CodeTempFail}})
-		return nil
-	}
-	response, err := a.InitialResponse(x.minor)
-	if err == nil {
-		r.exchange, err = r.peer.Start(a.Mechanism)
-	}
-	if err != nil {
-		x.fail(r, mech.AsError(malformedUnless(err)))
-		return nil
-	}
-	x.steps.Go(func() { x.step(r, response) })
-	return nil
 }
 
-// malformedUnless makes what is no Error the fault of the message.
-func malformedUnless(err error) error {
-	if e, ok := err.(*saslkit.Error); ok {
-		return e
+// add makes a request one that is under way, unless its id is or there are too many.
+func (x *dovecotConn) add(r *dovecotRequest) (used, full bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	_, used = x.requests[r.id]
+	full = len(x.requests) >= maxOutstanding
+	if used || full {
+		return used, full
 	}
+	if x.requests == nil {
+		x.requests = make(map[uint32]*dovecotRequest)
+	}
+	x.requests[r.id] = r
+	return false, false
+}
+
+// notBase64 is the fault of a message, and of its request only.
+func notBase64(err error) error {
 	return &saslkit.Error{Class: mech.Malformed, Code: "malformed", Err: err}
 }
 
 // cont goes on with a login. One that is not there any more has been answered.
 func (x *dovecotConn) cont(m dovecotauth.Cont) error {
-	x.mu.Lock()
-	r := x.requests[m.ID]
-	busy := r != nil && r.busy
-	if r != nil && !busy {
-		r.busy = true
-		r.expiry.Stop()
-	}
-	x.mu.Unlock()
+	r, busy := x.resume(m.ID)
 	switch {
 	case r == nil:
 		return nil
@@ -94,11 +101,58 @@ func (x *dovecotConn) cont(m dovecotauth.Cont) error {
 	}
 	response, err := m.Message()
 	if err != nil {
-		x.fail(r, mech.AsError(malformedUnless(err)))
+		x.fail(r, mech.AsError(notBase64(err)))
 		return nil
 	}
-	x.steps.Go(func() { x.step(r, response) })
+	x.run(r, response)
 	return nil
+}
+
+// resume ends the client's turn.
+func (x *dovecotConn) resume(id uint32) (r *dovecotRequest, busy bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	r = x.requests[id]
+	if r == nil || r.busy {
+		return r, true
+	}
+	r.busy = true
+	r.expiry.Stop() // one that goes off nevertheless finds the request busy
+	return r, false
+}
+
+// forget ends a request that its client gave up. It is not answered: the client may use
+// the id again at once.
+func (x *dovecotConn) forget(id uint32) {
+	x.mu.Lock()
+	r := x.requests[id]
+	delete(x.requests, id)
+	x.mu.Unlock()
+	if r != nil {
+		r.close()
+		x.rest()
+	}
+}
+
+// run takes a step on a goroutine of its own. What panics there, in a guard or a
+// logger, is temporary trouble of this request.
+func (x *dovecotConn) run(r *dovecotRequest, response []byte) {
+	x.steps.Go(func() {
+		defer x.survive(r)
+		x.step(r, response)
+	})
+}
+
+func (x *dovecotConn) survive(r *dovecotRequest) {
+	v := recover()
+	if v == nil {
+		return
+	}
+	if x.dovecot.Logger != nil {
+		// The value may hold anything, a password among it.
+		x.dovecot.Logger.Error("auth request was given up", "reason", fmt.Sprintf("panic of type %T", v))
+	}
+	x.fail(r, &saslkit.Error{Class: mech.Unavailable, Code: "panic"})
 }
 
 // step takes one step and says what it came to.
@@ -106,8 +160,7 @@ func (x *dovecotConn) step(r *dovecotRequest, response []byte) {
 	o := r.next(response)
 	switch o.State {
 	case saslkit.More:
-		x.await(r)
-		x.say(dovecotauth.Cont{ID: r.id, Data: dovecotauth.Encode(o.Data)})
+		x.challenge(r, o.Data)
 	case saslkit.Done:
 		x.succeed(r, o.Data)
 	default:
@@ -131,103 +184,66 @@ func (r *dovecotRequest) next(response []byte) saslkit.Outcome {
 	return saslkit.Outcome{State: saslkit.More, Data: challenge}
 }
 
-// await gives the client time to go on.
-func (x *dovecotConn) await(r *dovecotRequest) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	r.busy = false
-	r.expiry = time.AfterFunc(requestLife, func() { x.expire(r) })
+// challenge makes it the client's turn. It is so before the client can know, and nothing
+// about the request is said before the challenge.
+func (x *dovecotConn) challenge(r *dovecotRequest, data []byte) {
+	x.writing.Lock()
+	defer x.writing.Unlock()
+	if x.await(r) {
+		x.write(dovecotauth.Cont{ID: r.id, Data: dovecotauth.Encode(data)})
+	}
 }
 
+// await gives the client time to go on. It returns false if there is nobody to wait for.
+func (x *dovecotConn) await(r *dovecotRequest) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.ended || x.requests[r.id] != r {
+		return false
+	}
+	r.busy = false
+	r.until = time.Now().Add(x.times.request)
+	if r.expiry == nil {
+		r.expiry = time.AfterFunc(x.times.request, func() { x.expire(r) })
+	} else {
+		r.expiry.Reset(x.times.request)
+	}
+	return true
+}
+
+// expire ends a request whose client has not gone on in time.
 func (x *dovecotConn) expire(r *dovecotRequest) {
 	x.mu.Lock()
-	expired := !r.busy && x.requests[r.id] == r
+	early := r.busy || time.Now().Before(r.until) // the client went on when the timer had gone off
+	if early || x.ended || x.requests[r.id] != r {
+		x.mu.Unlock()
+		return
+	}
+	r.busy = true // what the client says from now on is too late
+	x.steps.Add(1)
 	x.mu.Unlock()
-	if expired {
-		x.fail(r, &saslkit.Error{Class: mech.Cancelled, Code: "expired"})
-	}
+	defer x.steps.Done()
+	defer x.survive(r)
+	x.fail(r, &saslkit.Error{Class: mech.Cancelled, Code: "expired"})
 }
 
-func (x *dovecotConn) succeed(r *dovecotRequest, data []byte) {
-	result, ok := r.peer.Result()
-	user := realm.Join(result.User, result.Realm)
-	if result.Authzid != "" && result.Authzid != result.User {
-		user = result.Authzid
-	}
-	if !ok || !sayable(user) {
-		x.fail(r, &saslkit.Error{Class: mech.Unavailable, Code: "unsayable-name"})
-		return
-	}
-	params := dovecotauth.Params{"user=" + user}
-	if r.final && data != nil {
-		params = append(params, "resp="+dovecotauth.Encode(data))
-	}
-	x.drop(r)
-	x.say(dovecotauth.OK{ID: r.id, Params: params})
-	x.rest()
-}
-
-// fail says no, or that there is trouble. To clients of minor version 0, Postfix and
-// Exim, every FAIL is a wrong password: trouble is told by hanging up, which gives 454.
-func (x *dovecotConn) fail(r *dovecotRequest, e *saslkit.Error) {
-	x.drop(r)
-	if e.Class == mech.Unavailable && x.minor == 0 {
-		x.hangUp()
-		return
-	}
-	var params dovecotauth.Params
-	if r.exchange != nil {
-		if user, in := r.exchange.Named(); user != "" {
-			if name := realm.Join(user, in); sayable(name) {
-				params = append(params, "user="+name)
-			}
+// refuseLine answers a request whose message has no room in a line, which ends the
+// connection: its client should not come again with that.
+func (x *dovecotConn) refuseLine() {
+	command, rest, _ := strings.Cut(string(x.lineHead), "\t")
+	number, _, _ := strings.Cut(rest, "\t")
+	id, err := strconv.ParseUint(number, 10, 32)
+	switch {
+	case err != nil:
+	case command == "AUTH":
+		r := x.newRequest(dovecotauth.Auth{ID: uint32(id)})
+		if used, full := x.add(r); !used && !full {
+			x.fail(r, &saslkit.Error{Class: mech.Limit, Code: "too-long"})
 		}
-	}
-	switch e.Class {
-	case mech.Unavailable:
-		params = append(params, "temp", "code="+dovecotauth.CodeTempFail)
-	case mech.NotPermitted:
-		params = append(params, "authz", "code="+dovecotauth.CodeAuthzFail)
-	case mech.Disabled:
-		params = append(params, "code="+dovecotauth.CodeUserDisabled)
-	case mech.Expired:
-		params = append(params, "code="+dovecotauth.CodePassExpired)
-	}
-	x.say(dovecotauth.Fail{ID: r.id, Params: params})
-	x.rest()
-}
-
-// sayable reports whether a name can be said: Postfix and Exim do not undo escapes.
-func sayable(name string) bool {
-	return name != "" && utf8.ValidString(name) && !strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f })
-}
-
-// take removes a request; nil if it is not there.
-func (x *dovecotConn) take(id uint32) *dovecotRequest {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	r := x.requests[id]
-	delete(x.requests, id)
-	return r
-}
-
-// drop ends a request. What is settled already stays so.
-func (x *dovecotConn) drop(r *dovecotRequest) {
-	x.mu.Lock()
-	if x.requests[r.id] == r {
-		delete(x.requests, r.id)
-	}
-	x.mu.Unlock()
-	r.close()
-}
-
-// rest lets a connection end that should, when nothing is under way any more.
-func (x *dovecotConn) rest() {
-	x.mu.Lock()
-	last := len(x.requests) == 0
-	x.mu.Unlock()
-	if last && x.Stopping() {
-		x.Stop()
+	case command == "CONT":
+		if r, busy := x.resume(uint32(id)); !busy {
+			x.fail(r, &saslkit.Error{Class: mech.Limit, Code: "too-long"})
+		}
 	}
 }
 

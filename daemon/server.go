@@ -30,6 +30,9 @@ type Conn struct {
 	stopping bool
 }
 
+// longAgo is a deadline that has passed.
+var longAgo = time.Unix(1, 0)
+
 // Stopping reports whether the server wants the connection to end.
 func (c *Conn) Stopping() bool {
 	c.mu.Lock()
@@ -37,13 +40,38 @@ func (c *Conn) Stopping() bool {
 	return c.stopping
 }
 
-
 // Stop makes the connection end as soon as nothing is under way on it.
 func (c *Conn) Stop() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.stopping = true
-	c.Conn.SetReadDeadline(time.Unix(1, 0))
+	c.Conn.SetReadDeadline(longAgo)
+}
+
+// SetReadDeadline implements net.Conn. On a connection that should end reading goes on
+// failing.
+func (c *Conn) SetReadDeadline(t time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stopping {
+		t = longAgo
+	}
+	return c.Conn.SetReadDeadline(t)
+}
+
+// SetDeadline implements net.Conn, with a SetReadDeadline of its own.
+func (c *Conn) SetDeadline(t time.Time) error {
+	if err := c.Conn.SetWriteDeadline(t); err != nil {
+		return err
+	}
+	return c.SetReadDeadline(t)
+}
+
+// readOn lets a connection that should end be read, until the next Stop.
+func (c *Conn) readOn(deadline time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.Conn.SetReadDeadline(deadline)
 }
 
 // A Server accepts connections for a Handler, from one listener. Its fields are not
@@ -62,7 +90,8 @@ type Server struct {
 	mu    sync.Mutex
 	conns map[*Conn]struct{}
 	all   sync.WaitGroup
-	full  time.Time // when it was last told that there are too many
+
+	full, out rarely // when there were too many, or nothing to make one from
 }
 
 const (
@@ -108,7 +137,9 @@ func (s *Server) accept(ctx, hard context.Context, l net.Listener) error {
 		case !scarce(err):
 			return fmt.Errorf("daemon: %v: %w", l.Addr(), err)
 		default:
-			s.log("daemon: no further connection for now", err)
+			if s.out.now() {
+				s.log("daemon: no further connection for now", err)
+			}
 			select {
 			case <-time.After(pause):
 			case <-ctx.Done():
@@ -131,14 +162,16 @@ func scarce(err error) bool {
 
 // begin serves a connection on a goroutine of its own.
 func (s *Server) begin(ctx context.Context, nc net.Conn) {
-	c := &Conn{Conn: nc, Peer: credentialsOf(nc)}
+	c := &Conn{Conn: nc}
 	if !s.add(c) {
 		nc.Close()
+		if s.full.now() {
+			s.log("daemon: connections are closed at once", fmt.Errorf("there are %d", s.most()))
+		}
 		return
 	}
-	s.all.Add(1)
-	go func() {
-		defer s.all.Done()
+	c.Peer = credentialsOf(nc)
+	s.all.Go(func() {
 		defer s.remove(c)
 		defer nc.Close()
 		defer func() {
@@ -148,21 +181,13 @@ func (s *Server) begin(ctx context.Context, nc net.Conn) {
 			}
 		}()
 		s.Handler.ServeConn(ctx, c)
-	}()
+	})
 }
 
 func (s *Server) add(c *Conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	most := s.MaxConns
-	if most == 0 {
-		most = defaultMaxConns
-	}
-	if len(s.conns) >= most {
-		if time.Since(s.full) > time.Minute {
-			s.full = time.Now()
-			s.log("daemon: connections are closed at once", fmt.Errorf("there are %d", most))
-		}
+	if len(s.conns) >= s.most() {
 		return false
 	}
 	if s.conns == nil {
@@ -203,6 +228,13 @@ func (s *Server) close() {
 	}
 }
 
+func (s *Server) most() int {
+	if s.MaxConns == 0 {
+		return defaultMaxConns
+	}
+	return s.MaxConns
+}
+
 func (s *Server) grace() time.Duration {
 	if s.Grace == 0 {
 		return defaultGrace
@@ -214,4 +246,16 @@ func (s *Server) log(what string, err error) {
 	if s.Logger != nil {
 		s.Logger.Warn(what, "reason", err.Error())
 	}
+}
+
+// rarely keeps what goes on for long from filling the log. It is for one goroutine.
+type rarely struct{ last time.Time }
+
+// now reports whether it is to be told: once a minute.
+func (r *rarely) now() bool {
+	if !r.last.IsZero() && time.Since(r.last) < time.Minute {
+		return false
+	}
+	r.last = time.Now()
+	return true
 }

@@ -214,7 +214,7 @@ func TestSocketActivate(t *testing.T) {
 			t.Parallel()
 			path := filepath.Join(folder, name)
 			child := childCommand(t, "activated", tt.ask)
-			cmd := exec.CommandContext(t.Context(), activate, append(tt.args, "--listen="+path, "--setenv="+childVariable+"=activated", child.Path, tt.ask)...)
+			cmd := exec.CommandContext(t.Context(), activate, append(tt.args, "--listen="+path, "--setenv="+childVariable+"=activated", "--setenv=GORACE=atexit_sleep_ms=0", child.Path, tt.ask)...)
 			var out strings.Builder
 			cmd.Stdout = &out
 			if err := cmd.Start(); err != nil {

@@ -1,6 +1,8 @@
 package daemon
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"unicode/utf8"
 
@@ -57,7 +59,8 @@ func (x *dovecotConn) fail(r *dovecotRequest, e *saslkit.Error) {
 // A reason is never said: Postfix shows it to strangers.
 func (x *dovecotConn) refuse(r *dovecotRequest, e *saslkit.Error) {
 	r.close()
-	if e.Class == mech.Unavailable && r.minor == 0 {
+	trouble := e.Class == mech.Unavailable || errors.Is(e.Err, context.Canceled) // it was not the client who cancelled
+	if trouble && r.minor == 0 {
 		x.hangUp()
 		return
 	}
@@ -65,14 +68,14 @@ func (x *dovecotConn) refuse(r *dovecotRequest, e *saslkit.Error) {
 	if name := r.named(); sayable(name) {
 		params = append(params, "user="+name)
 	}
-	switch e.Class {
-	case mech.Unavailable:
+	switch {
+	case trouble:
 		params = append(params, "temp", "code="+dovecotauth.CodeTempFail)
-	case mech.NotPermitted:
+	case e.Class == mech.NotPermitted:
 		params = append(params, "authz", "code="+dovecotauth.CodeAuthzFail)
-	case mech.Disabled:
+	case e.Class == mech.Disabled:
 		params = append(params, "code="+dovecotauth.CodeUserDisabled)
-	case mech.Expired:
+	case e.Class == mech.Expired:
 		params = append(params, "code="+dovecotauth.CodePassExpired)
 	}
 	x.say(dovecotauth.Fail{ID: r.id, Params: params})

@@ -219,12 +219,13 @@ func (x *dovecotConn) expire(r *dovecotRequest) {
 		x.mu.Unlock()
 		return
 	}
-	r.busy = true // what the client says from now on is too late
+	delete(x.requests, r.id) // what the client says from now on is too late
 	x.steps.Add(1)
 	x.mu.Unlock()
 	defer x.steps.Done()
 	defer x.survive(r)
-	x.fail(r, &saslkit.Error{Class: mech.Cancelled, Code: "expired"})
+	x.refuse(r, &saslkit.Error{Class: mech.Cancelled, Code: "expired"})
+	x.rest()
 }
 
 // refuseLine answers a request whose message has no room in a line, which ends the
@@ -256,7 +257,7 @@ func channelOf(p dovecotauth.Params) saslkit.Channel {
 	return c
 }
 
-// address reads an address; the port may be missing.
+// address reads an address; the port may be missing or unusable.
 func address(p dovecotauth.Params, ip, port string) netip.AddrPort {
 	text, _ := p.Value(ip)
 	a, err := netip.ParseAddr(text)
@@ -264,6 +265,9 @@ func address(p dovecotauth.Params, ip, port string) netip.AddrPort {
 		return netip.AddrPort{}
 	}
 	text, _ = p.Value(port)
-	n, _ := strconv.ParseUint(text, 10, 16)
+	n, err := strconv.ParseUint(text, 10, 16)
+	if err != nil {
+		n = 0
+	}
 	return netip.AddrPortFrom(a, uint16(n))
 }

@@ -6,8 +6,8 @@
 // the results on standard output and the exit codes (exit.go); everything else
 // goes to standard error.
 //
-// Called by the name of a tool of Cyrus SASL, saslpasswd2 or sasldblistusers2, it
-// takes that tool's options and gives its output and exit codes (old.go).
+// Called by the name of a tool of Cyrus SASL, saslpasswd2, sasldblistusers2, saslauthd or
+// testsaslauthd, it takes that tool's options and gives its output and exit codes (old.go).
 package main
 
 import (

@@ -20,6 +20,8 @@ const (
 var oldNames = map[string]func(context.Context, *stdio, []string) int{
 	"saslpasswd2":      runSaslpasswd2,
 	"sasldblistusers2": runSasldblistusers2,
+	"saslauthd":        runOldSaslauthd,
+	"testsaslauthd":    runTestsaslauthd,
 }
 
 // runAs is run, but for a program that was called by one of the old names.

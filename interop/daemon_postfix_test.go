@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -28,7 +27,7 @@ var nineMechanisms = slices.Concat(scramMechanisms, fourMechanisms)
 
 // An authDaemon is our server of Dovecot's auth protocol on a unix socket.
 type authDaemon struct {
-	socket  string
+	socket  daemon.Socket
 	handler *daemon.Dovecot
 	stop    func(testing.TB)
 
@@ -37,7 +36,7 @@ type authDaemon struct {
 }
 
 // newAuthDaemon starts one that lives as long as the test and takes note of every login.
-func newAuthDaemon(t testing.TB, socket string, auth *saslkit.Authenticator) *authDaemon {
+func newAuthDaemon(t testing.TB, socket daemon.Socket, auth *saslkit.Authenticator) *authDaemon {
 	t.Helper()
 	d := &authDaemon{socket: socket}
 	auth.Observer = func(e saslkit.Event) {
@@ -54,14 +53,11 @@ func newAuthDaemon(t testing.TB, socket string, auth *saslkit.Authenticator) *au
 // start listens where the daemon listened before.
 func (d *authDaemon) start(t testing.TB) {
 	t.Helper()
-	ln, err := net.Listen("unix", d.socket)
+	ctx, cancel := context.WithCancel(context.Background())
+	ln, err := daemon.Listen(ctx, d.socket)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chmod(d.socket, 0o666); err != nil { // mail servers have users of their own
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	go func() { served <- (&daemon.Server{Handler: d.handler}).Serve(ctx, ln) }()
 	d.stop = func(t testing.TB) {
@@ -101,7 +97,7 @@ func newAuthSite(t testing.TB, auth *saslkit.Authenticator, variants map[string]
 	p := newPostfix(t)
 	site := &authSite{postfix: p, lab: &lab{addr: p.addr, tls: labTLS(t)}, ports: map[string]*lab{}}
 	// Before Postfix, whose smtpd ends if nobody listens.
-	site.daemon = newAuthDaemon(t, filepath.Join(p.dir, "auth"), auth)
+	site.daemon = newAuthDaemon(t, daemon.Socket{Path: filepath.Join(p.dir, "auth"), Owner: "postfix"}, auth)
 	var services []string
 	for name, options := range variants {
 		port := &lab{addr: net.JoinHostPort("127.0.0.1", freePort(t)), tls: site.tls}
@@ -115,7 +111,7 @@ func newAuthSite(t testing.TB, auth *saslkit.Authenticator, variants map[string]
 		"default_transport = discard:",
 		"smtpd_sasl_auth_enable = yes",
 		"smtpd_sasl_type = dovecot",
-		"smtpd_sasl_path = " + site.daemon.socket,
+		"smtpd_sasl_path = " + site.daemon.socket.Path,
 		"smtpd_sasl_security_options = noanonymous",
 		"smtpd_sasl_authenticated_header = yes",
 		"header_checks = regexp:" + p.write(t, "etc/headers", "/^Received:/ WARN\n"),
@@ -154,6 +150,7 @@ func TestDaemonPostfixOffers(t *testing.T) {
 	site := newAuthSite(t, databaseAuth(t, cyrusDatabase(t)), map[string][]string{
 		"TLS only":      {"smtpd_tls_auth_only=yes"},
 		"noplaintext":   {"smtpd_sasl_security_options=noanonymous,noplaintext", "smtpd_sasl_tls_security_options=noanonymous"},
+		"nodictionary":  {"smtpd_sasl_security_options=nodictionary"},
 		"noactive":      {"smtpd_sasl_security_options=noactive"},
 		"mutual_auth":   {"smtpd_sasl_security_options=mutual_auth"},
 		"old clients":   {"broken_sasl_auth_clients=yes"},
@@ -172,7 +169,9 @@ func TestDaemonPostfixOffers(t *testing.T) {
 		{"TLS only", startTLS, nineMechanisms, false},
 		{"noplaintext", inClear, hashed, false},
 		{"noplaintext", startTLS, nineMechanisms, false},
-		{"noactive", inClear, scramMechanisms, false},
+		// In the words of Dovecot's protocol these are said of CRAM-MD5 and DIGEST-MD5 alone.
+		{"nodictionary", inClear, append(slices.Clone(scramMechanisms), "PLAIN", "LOGIN"), false},
+		{"noactive", inClear, append(slices.Clone(scramMechanisms), "PLAIN", "LOGIN"), false},
 		{"mutual_auth", inClear, append(slices.Clone(scramMechanisms), "DIGEST-MD5"), false},
 		{"old clients", inClear, nineMechanisms, true},
 		{"Postfix's own", inClear, []string{"PLAIN", "LOGIN"}, false},

@@ -25,7 +25,8 @@ type unixListener struct {
 
 // listenPath makes a socket in a private folder and moves it to its place. All that is
 // done with rights happens relative to the descriptor of that folder: the socket's own
-// folder may be somebody else's, like Postfix's, who could swap names in it.
+// folder may be somebody else's, like Postfix's, who could swap names in it. Binding alone
+// goes by path; who swaps folders then gets a socket of no use elsewhere, and no daemon.
 //
 // A price is that lists of sockets (ss, lsof) show the name under which it was made.
 func listenPath(ctx context.Context, s Socket) (net.Listener, error) {
@@ -121,7 +122,8 @@ func (s *staging) place(ctx context.Context, name, path string) error {
 }
 
 // stale reports whether the name is that of a socket which nobody listens on, false if
-// there is nothing. Whatever else is there is an error.
+// there is nothing. Whatever else is there is an error. The BSDs refuse connections also
+// to a socket with too many that wait; there, an overloaded daemon looks like none.
 func (s *staging) stale(ctx context.Context, name, path string) (bool, error) {
 	st, err := statAt(int(s.parent.Fd()), name)
 	switch {

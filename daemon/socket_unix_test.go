@@ -274,6 +274,20 @@ func TestListenFolders(t *testing.T) {
 	}
 }
 
+// TestFolderError: what the system says about a folder has a cure.
+func TestFolderError(t *testing.T) {
+	t.Parallel()
+	for err, want := range map[error]string{
+		syscall.EROFS:  "/x is read-only: read-only file system (mount a volume there that can be written)",
+		syscall.ENOENT: "there is no folder /x (create it: install -d -m 0710 -o USER -g GROUP /x)",
+		syscall.ENOSPC: "folder /x: no space left on device",
+	} {
+		if got := folderError("/x", err).Error(); got != want {
+			t.Errorf("%v: %s, want %s", err, got, want)
+		}
+	}
+}
+
 // TestCloseLeavesOthers: a listener removes its own socket only.
 func TestCloseLeavesOthers(t *testing.T) {
 	t.Parallel()

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"net"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -129,4 +130,23 @@ func TestTake(t *testing.T) {
 			t.Errorf("%v: %s, want %s", tt.socket, got, tt.want)
 		}
 	}
+}
+
+func FuzzPassedNames(f *testing.F) {
+	f.Add("42", "2", "auth:mux")
+	f.Add("42", "1", "")
+	f.Add("", "1001", ":")
+	f.Fuzz(func(t *testing.T, pid, count, text string) {
+		names, err := passedNames(42, variables{"LISTEN_PID": pid, "LISTEN_FDS": count, "LISTEN_FDNAMES": text}.get)
+		switch {
+		case err != nil && names != nil:
+			t.Fatalf("%q together with %v", names, err)
+		case len(names) > maxPassed:
+			t.Fatalf("%d sockets", len(names))
+		case len(names) > 0 && text != "" && strings.Join(names, ":") != text:
+			t.Fatalf("%q of %q", names, text)
+		case len(names) > 0 && strings.TrimLeft(count, "0") != strconv.Itoa(len(names)):
+			t.Fatalf("%d names for %q", len(names), count)
+		}
+	})
 }

@@ -239,7 +239,7 @@ func newExchange(t testing.TB, mechanism, user, password string) (x *saslkit.Cli
 }
 
 // login logs in as a mail client behind Postfix would, and returns the last line. The
-// parameters end in a space unless there are none.
+// parameters begin with a space unless there are none.
 func (c *dovecotClient) login(id int, mechanism, parameters, user, password string) string {
 	c.t.Helper()
 	x, initial := newExchange(c.t, mechanism, user, password)

@@ -232,10 +232,10 @@ func (x *dovecotConn) expire(r *dovecotRequest) {
 // connection: its client should not come again with that.
 func (x *dovecotConn) refuseLine() {
 	command, rest, _ := strings.Cut(string(x.lineHead), "\t")
-	number, _, _ := strings.Cut(rest, "\t")
+	number, _, whole := strings.Cut(rest, "\t")
 	id, err := strconv.ParseUint(number, 10, 32)
 	switch {
-	case err != nil:
+	case !whole || err != nil:
 	case command == "AUTH":
 		r := x.newRequest(dovecotauth.Auth{ID: uint32(id)})
 		if used, full := x.add(r); !used && !full {

@@ -218,25 +218,37 @@ func TestDovecotSlowOnesHoldUpNobody(t *testing.T) {
 	}
 }
 
+// A delay is a guard that makes alice wait.
+type delay struct{ arrived, over chan struct{} }
+
+func (d delay) Admit(ctx context.Context, r verifier.Request) (func(error), error) {
+	if r.User != "alice" {
+		return func(error) {}, nil
+	}
+	close(d.arrived)
+	select {
+	case <-d.over:
+		return func(error) {}, nil
+	case <-ctx.Done():
+		return nil, verifier.ErrUnavailable
+	}
+}
+
 // A guard that makes one wait does not hold up the others.
 func TestDovecotDelays(t *testing.T) {
 	t.Parallel()
-	throttle, err := verifier.NewThrottle(verifier.ThrottleOptions{Free: 1, MaxDelay: 8 * time.Second})
-	if err != nil {
-		t.Fatal(err)
-	}
 	store := aliceStore()
 	store.Add(verifiertest.User{Name: "bob", Realm: "example.org", Password: "secret"})
+	d := delay{make(chan struct{}), make(chan struct{})}
 	auth := permissive(store)
-	auth.Guard = throttle
-	c := dialDovecot(t, startServer(t, &Server{Handler: dovecotOf(auth), Grace: time.Millisecond}).socket)
-	for i := range 2 {
-		c.ask(authPlain(i, "alice", "wrong"), fmt.Sprintf("FAIL %d user=alice@example.org", i))
-	}
-	c.say(authPlain(50, "alice", "secret")) // has to wait for 2 s
+	auth.Guard = d
+	c := dialDovecot(t, serveAuth(t, auth).socket)
+	c.say(authPlain(50, "alice", "secret"))
+	<-d.arrived
 	for i := 100; i < 150; i++ {
-		c.ask(strings.Replace(authPlain(i, "bob", "secret"), "192.0.2.1", "192.0.2.2", 1), fmt.Sprintf("OK %d user=bob@example.org", i))
+		c.ask(authPlain(i, "bob", "secret"), fmt.Sprintf("OK %d user=bob@example.org", i))
 	}
+	close(d.over)
 	c.want("OK 50 user=alice@example.org")
 }
 
@@ -335,7 +347,8 @@ func TestDovecotProtocolErrors(t *testing.T) {
 		{"NUL", "AUTH 3 PLAIN service=smtp\x00"},
 		{"CR", "AUTH 3 PLAIN service=smtp\r"},
 		{"another protocol", "\x16\x03\x01\x00\r\n"},
-		{"longest line and one more", "X" + strings.Repeat("x", 16384)},
+		{"longest line and one more", "X" + strings.Repeat("x", 16383)},
+		{"a megabyte without an end", strings.Repeat("x", 1<<20)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			before := l.total()
@@ -368,7 +381,7 @@ func TestDovecotTolerated(t *testing.T) {
 	c.ask(authPlain(1, "alice", "secret"), "OK 1 user=alice@example.org")
 	c.say("CONT 1 ")
 	c.ask(authPlain(0, "alice", "secret"), "OK 0 user=alice@example.org")
-	c.ask(authPlain(4294967295, "alice", "secret"), "OK 4294967295 user=alice@example.org")
+	c.ask("AUTH 4294967295 PLAIN service=smtp resp="+plainMessage("alice", "secret"), "OK 4294967295 user=alice@example.org")
 }
 
 // A message that is too large for a line is refused, where it can be said whose it is.
@@ -382,7 +395,7 @@ func TestDovecotLongLines(t *testing.T) {
 		{"CONT 1 " + long, "FAIL 1 user=alice@example.org"},
 		{"CONT 7 " + long, "end"},
 		{"AUTH 4294967296 PLAIN service=smtp resp=" + long, "end"},
-		{"AUTH", "end"},
+		{"AUTH 00000000000000000011 PLAIN service=smtp resp=" + long, "end"},
 		{long, "end"},
 	} {
 		p := dialDovecot(t, r.socket)
@@ -390,10 +403,10 @@ func TestDovecotLongLines(t *testing.T) {
 		p.say("AUTH 1 SCRAM-SHA-1 service=smtp resp=" + encoded(string(scram)))
 		p.line()
 		p.Write([]byte(tabs.Replace(c.line) + "\n"))
-		p.want(c.want)
 		if c.want != "end" {
-			p.want("end")
+			p.want(c.want)
 		}
+		p.want("end")
 	}
 }
 

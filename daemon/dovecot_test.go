@@ -272,6 +272,22 @@ func TestDovecotFinalData(t *testing.T) {
 	}
 }
 
+// Whoever it is and whatever was wrong, the answer looks the same.
+func TestDovecotRefusals(t *testing.T) {
+	t.Parallel()
+	r := serveAuth(t, permissive(aliceStore()))
+	for _, name := range []string{"PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-256", "SCRAM-SHA-1"} {
+		for _, final := range []string{"", " final-resp-ok"} {
+			for _, user := range []string{"alice", "eve", "locked", "old"} {
+				c := dialDovecot(t, r.socket)
+				if got, want := c.login(1, name, final, user, "wrong"), "FAIL 1 user="+user+"@example.org"; got != want {
+					t.Errorf("%s%s: got %q, want %q", name, final, got, want)
+				}
+			}
+		}
+	}
+}
+
 func TestDovecotInitialResponses(t *testing.T) {
 	t.Parallel()
 	r := serveAuth(t, permissive(aliceStore()))

@@ -83,13 +83,14 @@ func (s *Saslauthd) ServeConn(ctx context.Context, c *Conn) {
 	ctx, cancel := context.WithTimeout(ctx, s.times.total())
 	defer cancel()
 	request, err := s.read(newRequestReader(c, s.times))
-	reply, answered := s.refusal(err)
+	var reply []byte
 	if err == nil {
-		reply, answered = s.answer(ctx, request)
+		reply = s.answer(ctx, request)
 	} else {
 		complain(s.Logger, "saslauthd client", c, err)
+		reply = refusal(err)
 	}
-	if answered {
+	if reply != nil {
 		c.SetWriteDeadline(time.Now().Add(writeTime))
 		c.Write(reply)
 	}
@@ -131,28 +132,28 @@ func endOfFour(request []byte) (end int) {
 	return end
 }
 
-// refusal is the answer to what is no request, if there is one.
-func (s *Saslauthd) refusal(err error) (reply []byte, answered bool) {
+// refusal is the reply to what is no request; nil for none.
+func refusal(err error) []byte {
 	var field *saslauthdwire.FieldError
 	switch {
 	case !errors.As(err, &field):
-		return nil, false
+		return nil
 	case field.Size > field.Max:
-		return []byte(tooLongReply), true
+		return []byte(tooLongReply)
 	case field.Size > 0: // it holds a NUL, where saslauthd would cut it
-		return no(refusalText), true
+		return no(refusalText)
 	case field.Field == saslauthdwire.Login:
-		return no(noLogin), true
+		return no(noLogin)
 	}
-	return no(noPassword), true
+	return no(noPassword)
 }
 
 func no(text string) []byte {
 	return saslauthdwire.AppendReply(nil, saslauthdwire.Reply{Verdict: saslauthdwire.No, Reason: text})
 }
 
-// answer asks the site.
-func (s *Saslauthd) answer(ctx context.Context, r saslauthdwire.Request) (reply []byte, answered bool) {
+// answer asks the site. It is nil for no reply.
+func (s *Saslauthd) answer(ctx context.Context, r saslauthdwire.Request) []byte {
 	site := s.Current.Site()
 	name := r.Login
 	if s.RequestRealm == JoinRealm || site.Realm.Default != "" || len(site.Realm.Others) > 0 {
@@ -160,11 +161,11 @@ func (s *Saslauthd) answer(ctx context.Context, r saslauthdwire.Request) (reply 
 	}
 	switch site.login(ctx, r.Service, name, r.Password, clientAddress(r.Client)) {
 	case yes:
-		return saslauthdwire.AppendReply(nil, saslauthdwire.Reply{Verdict: saslauthdwire.Yes}), true
+		return saslauthdwire.AppendReply(nil, saslauthdwire.Reply{Verdict: saslauthdwire.Yes})
 	case refused:
-		return no(refusalText), true
+		return no(refusalText)
 	}
-	return nil, false
+	return nil
 }
 
 // clientAddress reads "ip;port" as libsasl2 writes it. What is none is not known.

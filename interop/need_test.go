@@ -13,6 +13,7 @@ var packages = map[string]string{
 	"curl":             "curl",
 	"doveadm":          "dovecot-core",
 	"dovecot":          "dovecot-core",
+	"exim4":            "exim4-daemon-heavy, unpacked; SASLKIT_EXIM says where",
 	"gsasl":            "gsasl",
 	"htpasswd":         "apache2-utils",
 	"mbsync":           "isync",

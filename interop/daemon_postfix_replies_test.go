@@ -17,20 +17,24 @@ import (
 // it counts the end of the line too (smtpd_sasl_response_limit).
 const maxPostfixResponse = 12288 - 4
 
-// hiddenMechanism is announced, and hidden by Postfix, but passed on all the same.
-const hiddenMechanism = "EXTERNAL"
+// hiddenMechanisms are announced and Postfix does not show them: EXTERNAL by its filter of
+// mechanisms, but what a client asks for is passed on all the same; ANONYMOUS by its
+// security options, which it holds clients to.
+var hiddenMechanisms = []string{"EXTERNAL", "ANONYMOUS"}
 
 // repliesAuth serves labUser from a store that fails in the given way.
 func repliesAuth(fault *verifiertest.Faulty) *saslkit.Authenticator {
 	fault.Verifier = verifiertest.NewMemory(verifiertest.User{Name: labUser, Realm: labRealm, Password: labPassword})
-	return &saslkit.Authenticator{Verifier: fault, Mechanisms: append(slices.Clone(nineMechanisms), hiddenMechanism), Policy: labPolicy}
+	return &saslkit.Authenticator{Verifier: fault, Mechanisms: slices.Concat(nineMechanisms, hiddenMechanisms), Policy: labPolicy}
 }
 
 // What Postfix tells clients that do not do as they should. The session goes on, and so
 // does the connection to the daemon: the next login works.
 func TestDaemonPostfixReplies(t *testing.T) {
 	t.Parallel()
-	site := newAuthSite(t, repliesAuth(&verifiertest.Faulty{}), nil)
+	site := newAuthSite(t, repliesAuth(&verifiertest.Faulty{}), map[string][]string{
+		"shown": {"smtpd_sasl_security_options=", "smtpd_sasl_mechanism_filter=static:all"},
+	})
 	for name, script := range map[string][]string{
 		"wrong password":                 {"C: AUTH PLAIN " + b64("\x00alice\x00wrong"), "S: 535 5.7.8"},
 		"unknown user":                   {"C: AUTH PLAIN " + b64("\x00mallory\x00secret"), "S: 535 5.7.8"},
@@ -54,8 +58,8 @@ func TestDaemonPostfixReplies(t *testing.T) {
 		"not base64":                     {"C: AUTH PLAIN !!!!", "S: 535 5.7.8"},
 		"base64 without its end":         {"C: AUTH PLAIN", "S: 334 ", "C: AGFsaWNlAHNlY3JldA", "S: 535 5.7.8"},
 		"mechanism that does not exist":  {"C: AUTH FOO", "S: 535 5.7.8"},
-		"mechanism that is not served":   {"C: AUTH ANONYMOUS =", "S: 535 5.7.8"},
-		"EXTERNAL with an empty one":     {"C: AUTH EXTERNAL =", "S: 535 5.7.8"},
+		"ANONYMOUS":                      {"C: AUTH ANONYMOUS " + b64("trace"), "S: 535 5.7.8 Error: authentication failed: Invalid authentication mechanism"},
+		"EXTERNAL with an empty one":     {"C: AUTH EXTERNAL =", "S: 535 5.7.8 Error: authentication failed: (reason unavailable)"},
 		"EXTERNAL with a name":           {"C: AUTH EXTERNAL " + b64(labUser), "S: 535 5.7.8"},
 		"EXTERNAL without":               {"C: AUTH EXTERNAL", "S: 535 5.7.8"},
 		"over-long response to PLAIN":    {"C: AUTH PLAIN", "S: 334 ", "C: " + strings.Repeat("A", maxPostfixResponse), "S: 535 5.7.8"},
@@ -74,10 +78,18 @@ func TestDaemonPostfixReplies(t *testing.T) {
 			})
 		}
 	}
-	t.Run("EXTERNAL is hidden", func(t *testing.T) {
+	t.Run("hidden", func(t *testing.T) {
 		if got, _ := offeredTo(t, site.lab, startTLS); !slices.Equal(got, nineMechanisms) {
 			t.Errorf("offered: %q", got)
 		}
+	})
+	t.Run("shown", func(t *testing.T) {
+		if got, _ := offeredTo(t, site.ports["shown"], inClear); !slices.Equal(got, slices.Concat(nineMechanisms, hiddenMechanisms)) {
+			t.Errorf("offered: %q", got)
+		}
+		d, _ := smtpDialog(t, site.ports["shown"], inClear)
+		// Postfix's permit_sasl_authenticated is not meant for those.
+		d.follow([]string{"C: AUTH ANONYMOUS " + b64("trace"), "S: 235 2.7.0", "C: MAIL FROM:<alice@mail.example>", "S: 250 ", "C: RCPT TO:<bob@mail.example>", "S: 554 5.7.1"})
 	})
 }
 

@@ -28,6 +28,7 @@ var nineMechanisms = slices.Concat(scramMechanisms, fourMechanisms)
 // An authDaemon is our server of Dovecot's auth protocol on a unix socket.
 type authDaemon struct {
 	socket  daemon.Socket
+	wrap    func(net.Listener) net.Listener // nil: as it is
 	handler *daemon.Dovecot
 	stop    func(testing.TB)
 
@@ -35,10 +36,9 @@ type authDaemon struct {
 	seen []saslkit.Event
 }
 
-// newAuthDaemon starts one that lives as long as the test and takes note of every login.
-func newAuthDaemon(t testing.TB, socket daemon.Socket, auth *saslkit.Authenticator) *authDaemon {
+// serve starts it until the test ends. It takes note of every login.
+func (d *authDaemon) serve(t testing.TB, auth *saslkit.Authenticator) {
 	t.Helper()
-	d := &authDaemon{socket: socket}
 	auth.Observer = func(e saslkit.Event) {
 		d.mu.Lock()
 		defer d.mu.Unlock()
@@ -47,7 +47,6 @@ func newAuthDaemon(t testing.TB, socket daemon.Socket, auth *saslkit.Authenticat
 	d.handler = &daemon.Dovecot{Current: daemon.NewCurrent(&daemon.Site{Auth: auth, Realm: realm.Policy{Default: labRealm}})}
 	d.start(t)
 	t.Cleanup(func() { d.stop(t) })
-	return d
 }
 
 // start listens where the daemon listened before.
@@ -58,8 +57,11 @@ func (d *authDaemon) start(t testing.TB) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if d.wrap != nil {
+		ln = d.wrap(ln)
+	}
 	served := make(chan error, 1)
-	go func() { served <- (&daemon.Server{Handler: d.handler}).Serve(ctx, ln) }()
+	go func() { served <- (&daemon.Server{Handler: d.handler, Grace: 100 * time.Millisecond}).Serve(ctx, ln) }()
 	d.stop = func(t testing.TB) {
 		t.Helper()
 		cancel()
@@ -97,7 +99,8 @@ func newAuthSite(t testing.TB, auth *saslkit.Authenticator, variants map[string]
 	p := newPostfix(t)
 	site := &authSite{postfix: p, lab: &lab{addr: p.addr, tls: labTLS(t)}, ports: map[string]*lab{}}
 	// Before Postfix, whose smtpd ends if nobody listens.
-	site.daemon = newAuthDaemon(t, daemon.Socket{Path: filepath.Join(p.dir, "auth"), Owner: "postfix"}, auth)
+	site.daemon = &authDaemon{socket: daemon.Socket{Path: filepath.Join(p.dir, "auth"), Owner: "postfix"}}
+	site.daemon.serve(t, auth)
 	var services []string
 	for name, options := range variants {
 		port := &lab{addr: net.JoinHostPort("127.0.0.1", freePort(t)), tls: site.tls}

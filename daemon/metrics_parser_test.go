@@ -92,3 +92,28 @@ func soundHistograms(series map[string]float64) error {
 	}
 	return nil
 }
+
+// FuzzLabel: a value of whatever bytes is one label of one series, and reads as it was.
+func FuzzLabel(f *testing.F) {
+	f.Add("/run/saslkit/auth", "Connections.")
+	f.Add("\"} 1\nup 1\n", "\nup 1")
+	f.Add("\\\xff", "\\n\r")
+	f.Fuzz(func(t *testing.T, value, help string) {
+		m := NewMetrics()
+		if err := m.Gauge("g", help, func() float64 { return 7 }, Label{"l", value}); err != nil {
+			t.Fatal(err)
+		}
+		for series, n := range parsed(t, m) {
+			text, ok := strings.CutPrefix(series, `g{l="`)
+			if !ok {
+				continue
+			}
+			text = strings.NewReplacer(`\\`, `\`, `\"`, `"`, `\n`, "\n").Replace(strings.TrimSuffix(text, `"}`))
+			if text != strings.ToValidUTF8(value, "\ufffd") || n != 7 {
+				t.Fatalf("%q became %q, %v", value, text, n)
+			}
+			return
+		}
+		t.Fatal("the gauge is not there")
+	})
+}

@@ -56,6 +56,11 @@ func TestLookup(t *testing.T) {
 	if gid, err := lookupGroup(me.Gid); err != nil || strconv.Itoa(gid) != me.Gid {
 		t.Errorf("group %d, %v", gid, err)
 	}
+	if group, err := user.LookupGroupId(me.Gid); err == nil {
+		if gid, err := lookupGroup(group.Name); err != nil || strconv.Itoa(gid) != me.Gid {
+			t.Errorf("group %s: %d, %v", group.Name, gid, err)
+		}
+	}
 	if a, err := lookupUser("4242424"); err != nil || a.uid != 4242424 || a.hasGroup {
 		t.Errorf("a number without an entry: %+v, %v", a, err)
 	}

@@ -30,6 +30,8 @@ import (
 //     at a time than there are processors, and -l means nothing.
 //   - -c remembers in memory, for an hour at most whatever -t says, and not beyond a
 //     change of the file. With sasldb there is nothing to remember: it is in memory.
+//   - -r changes nothing with sasldb. The original then looks for the user login@realm in
+//     that realm, whom saslpasswd2 cannot make, so that nobody with a realm logs in.
 //   - -O names the file that is read instead of the system's.
 //   - shadow and getpwent read the files, not what nsswitch.conf adds to them.
 type oldSaslauthd struct {

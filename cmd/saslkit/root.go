@@ -117,6 +117,7 @@ on the terminal or comes with --password-stdin or --password-file.`,
 		newLoginCommand(std),
 		newMechsCommand(std),
 		newPasswdCommand(std),
+		newServeCommand(std),
 		newUsersCommand(std),
 		newVerifyCommand(std),
 	)

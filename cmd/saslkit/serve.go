@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/saslkit/saslkit/daemon"
+)
+
+// serveOptions are those of serve: the site's, and its sockets.
+type serveOptions struct {
+	siteOptions
+	auth, mux, pwcheck []string
+	metrics            string
+	allowRemote        bool
+	limit              string
+	decoyKey           string
+	derivedIterations  int
+	hostNames          []string
+	user, group        string
+}
+
+func newServeCommand(std *stdio) *cobra.Command {
+	var o serveOptions
+	cmd := &cobra.Command{
+		Use:   "serve --conf FILE | --verifier SPEC... --auth SOCKET... [options]",
+		Short: "Serve logins to Postfix, Exim and applications of Cyrus SASL",
+		Long: `Answers on sockets who may log in: in Dovecot's auth protocol, for Postfix
+(smtpd_sasl_type = dovecot) and Exim; in saslauthd's, for everything that is linked
+with libsasl2 (pwcheck_method: saslauthd); in pwcheck's.
+
+A SOCKET is a path, behind which ",mode=0660,owner=USER,group=GROUP" may stand, or
+inet:HOST:PORT, or systemd:NAME for one that systemd passes. Prints "ready" on
+standard error when all accept, and a line for each login. SIGHUP reads the
+configuration again; SIGTERM finishes what is under way, for 5 seconds at most.`,
+		Args: arguments(),
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.serve(cmd.Context(), std, cmd.Flags()) },
+	}
+	f := cmd.Flags()
+	o.siteOptions.register(f)
+	f.StringArrayVar(&o.auth, "auth", nil, "a `SOCKET` for Dovecot's auth protocol")
+	f.StringArrayVar(&o.mux, "mux", nil, "a `DIR` in which the socket mux speaks saslauthd's protocol; who may enter the folder may ask")
+	f.StringArrayVar(&o.pwcheck, "pwcheck", nil, "a `DIR` in which the socket pwcheck speaks that protocol")
+	f.StringVar(&o.metrics, "metrics", "", "serve metrics for Prometheus by HTTP on this `ADDR`ess")
+	f.BoolVar(&o.allowRemote, "allow-remote", false, "permit inet: sockets that other machines reach; the protocols have neither encryption nor a password")
+	f.StringVar(&o.limit, "limit", "", "how guessing is slowed down, a `LIST` of free=10 max=100 delay=8s exempt=NETWORK, or off")
+	f.StringVar(&o.decoyKey, "decoy-key", "", "a `FILE` with 16 random bytes or more, the same on all servers, for SCRAM's salts")
+	f.IntVar(&o.derivedIterations, "derived-iterations", 0, "the `COUNT` of SCRAM's iterations where only passwords are stored (default 4096)")
+	f.StringSliceVar(&o.hostNames, "host-name", nil, "a `NAME` of this server, on which DIGEST-MD5 then insists")
+	f.StringVar(&o.user, "user", "", "become this `USER` once the sockets are open")
+	f.StringVar(&o.group, "group", "", "become this `GROUP` once the sockets are open (default: the user's)")
+	return cmd
+}
+
+func (o *serveOptions) serve(ctx context.Context, std *stdio, flags *pflag.FlagSet) error {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	reload := make(chan os.Signal, 1)
+	signal.Notify(reload, syscall.SIGHUP) // from now on: before, it would end us
+	defer signal.Stop(reload)
+
+	sockets, err := o.sockets()
+	if err != nil {
+		return err
+	}
+	r := &running{std: std, metrics: daemon.NewMetrics()}
+	if r.systemd, err = daemon.Activated(os.Getenv, os.Unsetenv); err != nil {
+		return &exitError{exitUsage, err}
+	}
+	r.builder = &siteBuilder{std: std, flags: flags, options: o, logger: slog.New(slog.NewTextHandler(std.err, nil)), observer: r.metrics.Observe}
+	if r.builder.guard, err = parseLimit(o.limit); err != nil {
+		return err
+	}
+	if r.builder.decoyKey, err = readKey(o.decoyKey); err != nil {
+		return err
+	}
+	if r.site, err = r.builder.build(); err != nil {
+		return err
+	}
+	defer func() { r.site.stores.close() }()
+	r.current, r.mechs = daemon.NewCurrent(r.site.Site), announced(r.site.Auth)
+	if err := r.start(ctx, o, sockets); err != nil {
+		return err
+	}
+	return r.run(ctx, stop, reload)
+}
+
+// A protocol is what a socket speaks.
+type protocol uint8
+
+const (
+	dovecotProtocol protocol = iota
+	saslauthdProtocol
+	pwcheckProtocol
+)
+
+// A servedSocket is a socket and what it speaks.
+type servedSocket struct {
+	protocol protocol
+	socket   daemon.Socket
+	service  string // of requests that name none
+}
+
+func (s servedSocket) handler(current *daemon.Current, logger *slog.Logger) daemon.Handler {
+	switch s.protocol {
+	case saslauthdProtocol:
+		return &daemon.Saslauthd{Current: current, Logger: logger}
+	case pwcheckProtocol:
+		return &daemon.Pwcheck{Current: current, Service: s.service, Logger: logger}
+	}
+	return &daemon.Dovecot{Current: current, Logger: logger}
+}
+
+// folderMode is that of sockets which a folder guards, as with saslauthd.
+const folderMode = 0o666
+
+// sockets reads the options that say where to listen.
+func (o *serveOptions) sockets() ([]servedSocket, error) {
+	var all []servedSocket
+	add := func(p protocol, text string) error {
+		s, err := daemon.ParseSocket(text)
+		if err == nil {
+			s.AllowRemote = o.allowRemote
+			err = s.Validate()
+		}
+		if err != nil {
+			return &exitError{exitUsage, err}
+		}
+		if p != dovecotProtocol && s.Mode == 0 {
+			s.Mode = folderMode
+		}
+		all = append(all, servedSocket{p, s, o.service})
+		return nil
+	}
+	for _, text := range o.auth {
+		if err := add(dovecotProtocol, text); err != nil {
+			return nil, err
+		}
+	}
+	for _, text := range o.mux {
+		if err := add(saslauthdProtocol, inFolder(text, "mux")); err != nil {
+			return nil, err
+		}
+	}
+	for _, text := range o.pwcheck {
+		if err := add(pwcheckProtocol, inFolder(text, "pwcheck")); err != nil {
+			return nil, err
+		}
+	}
+	if all == nil {
+		return nil, usage("no socket: --auth, --mux or --pwcheck is missing")
+	}
+	return all, nil
+}
+
+// inFolder makes the path of a socket in a folder, keeping what follows a comma.
+func inFolder(text, name string) string {
+	dir, options, found := strings.Cut(text, ",")
+	if strings.HasPrefix(dir, "systemd:") {
+		return text
+	}
+	path := strings.TrimRight(dir, "/") + "/" + name
+	if found {
+		path += "," + options
+	}
+	return path
+}

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/saslkit/saslkit"
+	"github.com/saslkit/saslkit/daemon"
+)
+
+// A running daemon.
+type running struct {
+	std     *stdio
+	builder *siteBuilder
+	metrics *daemon.Metrics
+	systemd *daemon.Activation
+
+	current *daemon.Current
+	site    *builtSite
+	mechs   []string // that are announced
+
+	servers []*daemon.Server // of connections that outlive a login
+	all     sync.WaitGroup
+	failed  chan error
+}
+
+// start opens the sockets and serves them until the context ends.
+func (r *running) start(ctx context.Context, o *serveOptions, sockets []servedSocket) error {
+	var listeners []net.Listener
+	closeAll := func() {
+		for _, l := range listeners {
+			l.Close()
+		}
+	}
+	for _, s := range sockets {
+		l, err := r.systemd.Listen(ctx, s.socket)
+		if err != nil {
+			closeAll()
+			return untried(err)
+		}
+		listeners = append(listeners, l)
+	}
+	var web net.Listener
+	if o.metrics != "" {
+		var err error
+		if web, err = r.systemd.Listen(ctx, daemon.Socket{Address: o.metrics, AllowRemote: o.allowRemote}); err != nil {
+			closeAll()
+			return untried(fmt.Errorf("--metrics: %w", err))
+		}
+		listeners = append(listeners, web)
+	}
+	if err := r.systemd.Rest(); err != nil {
+		r.std.say("warning: %v", err)
+	}
+	if o.user != "" || o.group != "" {
+		if err := daemon.DropPrivileges(o.user, o.group); err != nil {
+			closeAll()
+			return untried(err)
+		}
+	}
+	r.failed = make(chan error, len(listeners))
+	for i, s := range sockets {
+		r.serve(ctx, s, listeners[i])
+	}
+	if web != nil {
+		r.all.Go(func() {
+			if err := daemon.ServeMetrics(ctx, web, r.metrics); err != nil {
+				r.failed <- err
+			}
+		})
+	}
+	return nil
+}
+
+// serve serves one socket.
+func (r *running) serve(ctx context.Context, s servedSocket, l net.Listener) {
+	server := &daemon.Server{Handler: s.handler(r.current, r.builder.logger), Logger: r.builder.logger}
+	if s.protocol == dovecotProtocol {
+		r.servers = append(r.servers, server)
+	}
+	err := r.metrics.Gauge("saslkit_connections", "Connections to a socket.", func() float64 { return float64(server.Conns()) }, daemon.Label{Name: "socket", Value: s.socket.String()})
+	if err != nil {
+		r.builder.logger.Warn("metrics", "reason", err.Error())
+	}
+	r.all.Go(func() {
+		if err := server.Serve(ctx, l); err != nil {
+			r.failed <- err
+		}
+	})
+}
+
+// run answers signals until the context ends or a socket fails.
+func (r *running) run(ctx context.Context, stop context.CancelFunc, reload <-chan os.Signal) error {
+	fmt.Fprintln(r.std.err, "ready")
+	r.tell(daemon.Ready)
+	for {
+		select {
+		case <-reload:
+			r.reload()
+		case err := <-r.failed:
+			stop()
+			r.all.Wait()
+			return untried(err)
+		case <-ctx.Done():
+			r.tell(daemon.Stopping)
+			r.all.Wait()
+			return nil
+		}
+	}
+}
+
+// tell tells systemd, if it wants to know.
+func (r *running) tell(state string) {
+	if err := r.systemd.Notify(state); err != nil {
+		r.builder.logger.Warn("systemd", "reason", err.Error())
+	}
+}
+
+// reload builds the site again. If that fails the old one goes on.
+func (r *running) reload() {
+	r.tell(daemon.Reloading())
+	defer r.tell(daemon.Ready)
+	next, err := r.builder.build()
+	if err != nil {
+		r.builder.logger.Error("reload", "result", "failed", "reason", err.Error())
+		return
+	}
+	old := r.site
+	r.current.Set(next.Site)
+	r.site = next
+	old.retire()
+	r.builder.logger.Info("reload", "result", "ok")
+	if mechs := announced(next.Auth); !slices.Equal(mechs, r.mechs) {
+		// Clients keep the list that they were greeted with.
+		r.mechs = mechs
+		for _, s := range r.servers {
+			s.Recycle()
+		}
+		r.builder.logger.Info("mechanisms", "offered", strings.Join(mechs, " "))
+	}
+}
+
+// announced lists what is offered in the clear or under TLS.
+func announced(a *saslkit.Authenticator) []string {
+	names := a.Advertised(saslkit.Channel{})
+	for _, name := range a.Advertised(saslkit.Channel{Secure: true}) {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/saslkit/saslkit"
+	"github.com/saslkit/saslkit/daemon"
+	"github.com/saslkit/saslkit/verifier"
+)
+
+// A siteBuilder makes the site that is served, at start and again at each reload.
+type siteBuilder struct {
+	std      *stdio
+	flags    *pflag.FlagSet
+	options  *serveOptions
+	logger   *slog.Logger
+	observer func(saslkit.Event)
+	guard    verifier.Guard // keeps its counts over reloads
+	decoyKey saslkit.Key
+}
+
+// A builtSite is a site and what its stores hold open.
+type builtSite struct {
+	*daemon.Site
+	stores *opener
+}
+
+// retirement is how long the stores of a site are kept after a reload, for the logins
+// that began with it.
+const retirement = time.Minute
+
+// retire lets go of the stores when no login needs them any more.
+func (b *builtSite) retire() { time.AfterFunc(retirement, b.stores.close) }
+
+// build opens the stores and checks the configuration.
+func (b *siteBuilder) build() (*builtSite, error) {
+	open := &opener{std: b.std}
+	site, err := b.buildWith(open)
+	if err != nil {
+		open.close()
+		return nil, err
+	}
+	return &builtSite{site, open}, nil
+}
+
+func (b *siteBuilder) buildWith(open *opener) (*daemon.Site, error) {
+	a, err := b.options.authenticator(open)
+	if err != nil {
+		return nil, err
+	}
+	a.Logger, a.Observer, a.Guard = b.logger, b.observer, b.guard
+	a.DecoyKey, a.DerivedIterations = b.decoyKey, b.options.derivedIterations
+	if !b.flags.Changed("security-options") {
+		// The list of mechanisms is announced before anybody knows whether the
+		// client is under TLS. Postfix and Exim decide that by options of theirs.
+		a.Policy.Clear = a.Policy.TLS
+	}
+	realms, err := b.options.realms(b.std, b.flags, a)
+	if err != nil {
+		return nil, err
+	}
+	if err := validate(a); err != nil {
+		return nil, err
+	}
+	return &daemon.Site{Auth: a, Realm: realms, HostNames: b.options.hostNames}, nil
+}
+
+// leastKey and mostKey bound a file with a key, in bytes.
+const leastKey, mostKey = 16, 4096
+
+// readKey reads the file of --decoy-key; nil for "".
+func readKey(path string) (saslkit.Key, error) {
+	if path == "" {
+		return nil, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, untried(fmt.Errorf("--decoy-key: %w (make it: head -c 32 /dev/urandom > FILE; chmod 600 FILE)", err))
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, untried(fmt.Errorf("--decoy-key: %w", err))
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return nil, usage("--decoy-key: %s can be read by others (chmod 600 %s)", path, path)
+	}
+	key, err := io.ReadAll(io.LimitReader(f, mostKey+1))
+	switch {
+	case err != nil:
+		return nil, untried(fmt.Errorf("--decoy-key: %w", err))
+	case len(bytes.TrimSpace(key)) < leastKey || len(key) > mostKey:
+		return nil, usage("--decoy-key: %s has %d bytes, want %d to %d", path, len(key), leastKey, mostKey)
+	}
+	return key, nil
+}
+
+var errNoSocket = errors.New("no socket: --auth, --mux or --pwcheck is missing")

@@ -30,6 +30,7 @@ type dovecotConn struct {
 	minor    uint32    // of the client's version
 	lineEnd  time.Time // by when the line that has begun must be complete; zero: none has
 	lineHead []byte    // what it begins with
+	full     rarely    // when there were too many requests
 	lookEnd  time.Time // until when is read what is left; zero: the client can write
 
 	mu       sync.Mutex
@@ -174,22 +175,27 @@ func (x *dovecotConn) handle(line []byte) error {
 
 // complain tells the log why a connection ends, if that is the client's fault.
 func (x *dovecotConn) complain(err error) {
-	if x.dovecot.Logger == nil || err == io.EOF || errors.Is(err, os.ErrDeadlineExceeded) || x.Stopping() || x.ctx.Err() != nil {
-		return
+	if err != io.EOF && !errors.Is(err, os.ErrDeadlineExceeded) && !x.Stopping() && x.ctx.Err() == nil {
+		x.warn(err.Error())
 	}
-	x.dovecot.Logger.Warn("auth client", "peer", x.Peer.String(), "reason", err.Error())
+}
+
+func (x *dovecotConn) warn(reason string) {
+	if x.dovecot.Logger != nil {
+		x.dovecot.Logger.Warn("auth client", "peer", x.Peer.String(), "reason", reason)
+	}
 }
 
 // end settles what is under way. A client that is gone has abandoned it; after hanging
 // up, what is being worked on is still answered.
 func (x *dovecotConn) end() {
+	defer x.cancel() // also if a guard panics
 	hungUp := x.settle(func(r *dovecotRequest) bool { return !x.hungUp || !r.busy })
 	if !hungUp {
 		x.cancel()
 	}
 	x.steps.Wait()
 	x.settle(func(*dovecotRequest) bool { return true })
-	x.cancel()
 }
 
 // settle ends requests without an answer, and lets no others wait for their clients.

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"unicode/utf8"
 
@@ -32,6 +33,9 @@ func (x *dovecotConn) succeed(r *dovecotRequest, data []byte) {
 		user = result.Authzid
 	}
 	if !ok || !sayable(user) {
+		if ok {
+			x.warn(fmt.Sprintf("daemon: logged in as %.200q, which cannot be said to clients (no control characters)", user))
+		}
 		x.fail(r, &saslkit.Error{Class: mech.Unavailable, Code: "unsayable-name"})
 		return
 	}

@@ -40,6 +40,9 @@ func (x *dovecotConn) auth(a dovecotauth.Auth) error {
 	case used:
 		return fmt.Errorf("%w: request %d is under way already", errProtocol, a.ID)
 	case full:
+		if x.full.now() {
+			x.warn(fmt.Sprintf("daemon: %d requests are under way", maxOutstanding))
+		}
 		x.refuse(r, &saslkit.Error{Class: mech.Unavailable, Code: "outstanding"})
 		return nil
 	}
@@ -148,10 +151,7 @@ func (x *dovecotConn) survive(r *dovecotRequest) {
 	if v == nil {
 		return
 	}
-	if x.dovecot.Logger != nil {
-		// The value may hold anything, a password among it.
-		x.dovecot.Logger.Error("auth request was given up", "reason", fmt.Sprintf("panic of type %T", v))
-	}
+	x.warn(fmt.Sprintf("daemon: a request was given up: panic of type %T", v)) // the value may hold anything, a password among it
 	x.fail(r, &saslkit.Error{Class: mech.Unavailable, Code: "panic"})
 }
 

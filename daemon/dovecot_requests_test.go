@@ -416,15 +416,22 @@ func TestDovecotOutstanding(t *testing.T) {
 	for _, c := range []struct{ minor, want string }{{"2", "FAIL 5000 temp code=temp_fail"}, {"0", "end"}} {
 		t.Run(c.minor, func(t *testing.T) {
 			t.Parallel()
-			p := dialDovecot(t, serveAuth(t, permissive(aliceStore())).socket)
+			logged := &logBuffer{}
+			d := dovecotOf(permissive(aliceStore()))
+			d.Logger = logged.logger()
+			p := dialDovecot(t, startServer(t, &Server{Handler: d, Grace: time.Millisecond}).socket)
 			p.say("VERSION 1 " + c.minor)
 			for i := range maxOutstanding {
 				p.ask(fmt.Sprintf("AUTH %d LOGIN service=smtp", i), fmt.Sprintf("CONT %d VXNlcm5hbWU6", i))
 			}
 			p.ask(authPlain(5000, "alice", "secret"), c.want)
 			if c.minor == "2" {
+				p.ask(authPlain(5000, "alice", "secret"), c.want)
 				p.say("CANCEL 3")
 				p.ask(authPlain(5000, "alice", "secret"), "OK 5000 user=alice@example.org")
+			}
+			if n := logged.count("1024 requests are under way"); n != 1 {
+				t.Errorf("logged %d times", n)
 			}
 		})
 	}
@@ -603,4 +610,51 @@ func TestDovecotSlowLines(t *testing.T) {
 	idle.want("OK 2 user=alice@example.org")
 	time.Sleep(2 * d.times.line)
 	idle.ask(authPlain(3, "alice", "secret"), "OK 3 user=alice@example.org")
+}
+
+// What the log hears of clients: each once, and no password.
+func TestDovecotLog(t *testing.T) {
+	t.Parallel()
+	logged := &logBuffer{}
+	auth := permissive(aliceStore())
+	auth.Observer = func(e saslkit.Event) {
+		if e.User == "eve" {
+			panic("hunter2")
+		}
+	}
+	d := dovecotOf(auth)
+	d.Logger = logged.logger()
+	d.times.line = 20 * time.Millisecond
+	r := startServer(t, &Server{Handler: d})
+	for _, c := range []struct {
+		say  []string
+		want string
+	}{
+		{[]string{"AUTH 1 PLAIN service=smtp hunter2 resp=hunter2 hunter2"}, "breaks the auth protocol"},
+		{[]string{"VERSION 2 0"}, "version 2.0"},
+		{[]string{strings.Repeat("hunter2", 3000)}, "longer than 16384 bytes"},
+		{[]string{"VERSION 1 0", authPlain(1, "eve", "hunter2")}, "panic of type string"},
+		{[]string{"AUTH 1 EXTERNAL service=smtp valid-client-cert cert_username=x\x01ny resp=="}, `x\\ny`},
+		{[]string{"AUTH hunter2"}, "expected a number"},
+	} {
+		p := dialDovecot(t, r.socket)
+		p.Write([]byte(tabs.Replace(strings.Join(c.say, "\n") + "\n")))
+		p.want("end")
+		eventually(t, c.want, func() bool { return logged.count(c.want) == 1 })
+	}
+	p := dialDovecot(t, r.socket)
+	p.Write([]byte("AUTH"))
+	p.want("end")
+	eventually(t, "a slow line is logged", func() bool { return logged.count("does not complete its line") == 1 })
+	dialDovecot(t, r.socket).Close()
+	p = dialDovecot(t, r.socket)
+	p.ask(authPlain(1, "alice", "wrong"), "FAIL 1 user=alice@example.org")
+	p.Close()
+	r.stop(t)
+	if n := logged.count("hunter2"); n != 0 {
+		t.Errorf("the password is logged %d times", n)
+	}
+	if n := logged.count("\n"); n != 7 {
+		t.Errorf("%d lines are logged", n)
+	}
 }

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -299,3 +300,32 @@ func TestServerRecycleKeepsWhatWasWritten(t *testing.T) {
 }
 
 var _ verifier.Guard = (*ledger)(nil)
+
+// On TCP an idle connection ends at once too.
+func TestServerTCP(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := startServerOn(t, &Server{Handler: dovecotOf(permissive(aliceStore())), Grace: time.Hour}, l)
+	dial := func() *dovecotClient {
+		nc, err := net.Dial("tcp", r.socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { nc.Close() })
+		nc.SetDeadline(time.Now().Add(enough))
+		c := &dovecotClient{Conn: nc, t: t, lines: bufio.NewReader(nc)}
+		for c.line() != "DONE" {
+		}
+		return c
+	}
+	idle, talking := dial(), dial()
+	idle.ask(authPlain(1, "alice", "secret"), "OK 1 user=alice@example.org")
+	talking.ask("AUTH 1 LOGIN service=smtp resp=YWxpY2U=", "CONT 1 UGFzc3dvcmQ6")
+	r.Recycle()
+	idle.want("end")
+	talking.ask("CONT 1 c2VjcmV0", "OK 1 user=alice@example.org")
+	talking.want("end")
+}

@@ -383,6 +383,70 @@ func TestClientAddress(t *testing.T) {
 	}
 }
 
+// A byte in one field changes no other: either the store is asked for exactly what was
+// sent, or the request is refused and the store is not asked. Prepared names are as they
+// were but for a soft hyphen and the like, which are of more than one byte.
+func TestSaslauthdEveryByte(t *testing.T) {
+	t.Parallel()
+	store, all := recording()
+	site := muxSite(store)
+	site.Realm = realm.Policy{Default: "mail.example"}
+	var log lockedBuffer
+	site.Auth.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	m := startMux(t, &Saslauthd{Current: NewCurrent(site), Logger: site.Auth.Logger})
+	for b := range 256 {
+		for field := range 3 {
+			fields := []string{"al", "secret", "smtp"}
+			fields[field] = "x" + string([]byte{byte(b)}) + "y"
+			before := len(all())
+			switch got := m.ask(t, counted(append(fields, "mail.example")...)); {
+			case got == muxNo:
+				if n := len(all()); n != before && b != '@' {
+					t.Errorf("byte %#x in field %d: refused, and the store was asked", b, field)
+				}
+			case got != muxOK:
+				t.Errorf("byte %#x in field %d: %q", b, field, got)
+			default:
+				a := all()[before]
+				if diff := cmp.Diff(append(fields, "mail.example"), []string{a.Request.User, a.Password, a.Request.Service, a.Request.Realm}); diff != "" {
+					t.Errorf("byte %#x in field %d: -sent +asked:\n%s", b, field, diff)
+				}
+			}
+		}
+	}
+	m.stop()
+	// But for DEL, which slog's TextHandler leaves as it is.
+	if i := strings.IndexFunc(log.String(), func(r rune) bool { return r != '\n' && r < ' ' }); i >= 0 {
+		t.Errorf("a control character is in the log: %.80q", log.String()[i:])
+	}
+}
+
+// A server that has stopped before a connection is read from waits no longer for it than
+// for others.
+func TestSaslauthdStoppedBefore(t *testing.T) {
+	t.Parallel()
+	for _, h := range []Handler{
+		&Saslauthd{Current: NewCurrent(muxSite(verifiertest.NewMemory(muxUsers...))), times: connTimes{ofRequest: time.Hour, ofStop: time.Millisecond}},
+		&Pwcheck{Current: NewCurrent(muxSite(verifiertest.NewMemory(muxUsers...))), times: connTimes{ofRequest: time.Hour, ofStop: time.Millisecond}},
+	} {
+		client, server := net.Pipe()
+		c := &Conn{Conn: server}
+		c.Stop()
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			h.ServeConn(context.Background(), c)
+		}()
+		select {
+		case <-done:
+		case <-time.After(30 * time.Second):
+			t.Errorf("%T goes on", h)
+		}
+		client.Close()
+		server.Close()
+	}
+}
+
 // What is neither yes nor no is said by nothing.
 func TestSaslauthdTrouble(t *testing.T) {
 	t.Parallel()

@@ -75,28 +75,27 @@ type requestReader struct {
 func newRequestReader(c *Conn, t connTimes) *requestReader {
 	r := &requestReader{conn: c, end: time.Now().Add(t.request()), stop: t.stop()}
 	c.SetReadDeadline(r.end)
-	if c.Stopping() {
-		r.hurry() // or we have just undone the deadline that Stop has set
-	}
 	return r
 }
 
 func (r *requestReader) Read(b []byte) (int, error) {
 	for {
 		n, err := r.conn.Read(b)
-		if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) || !r.conn.Stopping() || !time.Now().Before(r.end) {
+		if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) || !r.conn.Stopping() || !r.hurry() {
 			return n, err
 		}
-		r.hurry()
 	}
 }
 
-func (r *requestReader) hurry() {
-	if end := time.Now().Add(r.stop); !r.hurried && end.Before(r.end) {
+// hurry lets the connection be read for a little while; false if that is over. Who is
+// stopped again is given no more time.
+func (r *requestReader) hurry() bool {
+	now := time.Now()
+	if end := now.Add(r.stop); !r.hurried && end.Before(r.end) {
 		r.end = end
 	}
 	r.hurried = true
-	r.conn.SetReadDeadline(r.end)
+	return now.Before(r.end) && r.conn.readOn(r.end) == nil
 }
 
 // complain tells the log why there is no request, unless a client only came to look

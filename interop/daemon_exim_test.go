@@ -110,22 +110,19 @@ func (x *exim) own(t testing.TB, name string) string {
 	return path
 }
 
-// eximConf is for Exim 4.96. %[1]s is the directory for spool and logs, %[2]s the port,
-// %[3]s and %[4]s certificate and key, %[5]s the program, which calls itself.
+// eximConf is for Exim 4.96. %[1]s is the directory for spool and logs, %[2]s and %[3]s are
+// certificate and key.
 const eximConf = `
-exim_path = %[5]s
-keep_environment = LD_LIBRARY_PATH
+keep_environment =
 primary_hostname = mail.example
 exim_user = mail
 exim_group = mail
 spool_directory = %[1]s
 log_file_path = %[1]s/%%slog
-pid_file_path = %[1]s/pid
 local_interfaces = 127.0.0.1
-daemon_smtp_ports = %[2]s
 tls_advertise_hosts = *
-tls_certificate = %[3]s
-tls_privatekey = %[4]s
+tls_certificate = %[2]s
+tls_privatekey = %[3]s
 auth_advertise_hosts = *
 host_lookup =
 rfc1413_query_timeout = 0s
@@ -175,40 +172,37 @@ func newEximSite(t testing.TB, auth *saslkit.Authenticator, wrap func(net.Listen
 	if err != nil {
 		t.Fatal(err)
 	}
-	conf := fmt.Sprintf(eximConf, site.logs, port, x.write(t, "cert.pem", string(cert)), x.write(t, "key.pem", string(key)), x.program)
+	conf := fmt.Sprintf(eximConf, site.logs, x.write(t, "cert.pem", string(cert)), x.write(t, "key.pem", string(key)))
 	for _, m := range nineMechanisms {
 		conf += fmt.Sprintf(eximAuthenticator, eximName(m), m, site.daemon.socket.Path)
 	}
 	x.write(t, "conf", conf)
-	x.start(t)
+	x.start(t, port)
 	if err := greeted(site.addr, "220 "); err != nil {
 		t.Fatalf("Exim: %v\n%s", err, site.logged())
 	}
 	return site
 }
 
-// start runs the daemon in the foreground until the test ends.
-func (x *exim) start(t testing.TB) {
+// start runs the daemon in the foreground until the test ends. Told of its port here it
+// writes no pid file, for whose removal it would call itself as it ends.
+func (x *exim) start(t testing.TB, port string) {
 	t.Helper()
-	cmd := x.command("-bdf")
-	out, err := os.Create(filepath.Join(x.dir, "out"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer out.Close()
-	cmd.Stdout, cmd.Stderr = out, out
+	cmd := x.command("-bdf", "-oX", port)
+	var said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &said, &said // pipes, which the processes of connections have too
+	cmd.WaitDelay = 30 * time.Second
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		cmd.Process.Signal(syscall.SIGTERM)
 		stuck := time.AfterFunc(30*time.Second, func() { cmd.Process.Kill() })
-		cmd.Wait()
-		if !stuck.Stop() {
-			t.Error("Exim does not end")
+		if err := cmd.Wait(); err == exec.ErrWaitDelay || !stuck.Stop() {
+			t.Errorf("Exim does not end: %v", err)
 		}
-		if said, _ := os.ReadFile(out.Name()); len(said) > 0 {
-			t.Logf("Exim said:\n%s", said)
+		if said.Len() > 0 {
+			t.Logf("Exim said:\n%s", said.String())
 		}
 	})
 }

@@ -35,6 +35,7 @@ type dovecotConn struct {
 
 	mu       sync.Mutex
 	requests map[uint32]*dovecotRequest // under way; nil: there was none yet
+	strays   int                        // given up and still being worked on
 	hungUp   bool                       // what is being worked on is answered, and then it is over
 	ended    bool                       // no more is read
 

@@ -22,6 +22,7 @@ type dovecotRequest struct {
 
 	// Under the connection's lock.
 	busy   bool        // it is being worked on, and not the client's turn
+	stray  bool        // it was given up meanwhile
 	expiry *time.Timer // nil: it was never the client's turn
 	until  time.Time   // for when the timer is set
 }
@@ -77,7 +78,7 @@ func (x *dovecotConn) add(r *dovecotRequest) (used, full bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	_, used = x.requests[r.id]
-	full = len(x.requests) >= maxOutstanding
+	full = len(x.requests)+x.strays >= maxOutstanding
 	if used || full {
 		return used, full
 	}
@@ -125,11 +126,15 @@ func (x *dovecotConn) resume(id uint32) (r *dovecotRequest, busy bool) {
 }
 
 // forget ends a request that its client gave up. It is not answered: the client may use
-// the id again at once.
+// the id again at once. A step that is being taken is counted until it has ended.
 func (x *dovecotConn) forget(id uint32) {
 	x.mu.Lock()
 	r := x.requests[id]
 	delete(x.requests, id)
+	if r != nil && r.busy {
+		r.stray = true
+		x.strays++
+	}
 	x.mu.Unlock()
 	if r != nil {
 		r.close()
@@ -137,10 +142,21 @@ func (x *dovecotConn) forget(id uint32) {
 	}
 }
 
+// strayed is called at the end of a step.
+func (x *dovecotConn) strayed(r *dovecotRequest) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if r.stray {
+		r.stray = false
+		x.strays--
+	}
+}
+
 // run takes a step on a goroutine of its own. What panics there, in a guard or a
 // logger, is temporary trouble of this request.
 func (x *dovecotConn) run(r *dovecotRequest, response []byte) {
 	x.steps.Go(func() {
+		defer x.strayed(r)
 		defer x.survive(r)
 		x.step(r, response)
 	})
@@ -264,10 +280,11 @@ func address(p dovecotauth.Params, ip, port string) netip.AddrPort {
 	if err != nil {
 		return netip.AddrPort{}
 	}
-	text, _ = p.Value(port)
-	n, err := strconv.ParseUint(text, 10, 16)
-	if err != nil {
-		n = 0
+	var n uint64
+	if text, ok := p.Value(port); ok {
+		if n, err = strconv.ParseUint(text, 10, 16); err != nil {
+			n = 0
+		}
 	}
 	return netip.AddrPortFrom(a, uint16(n))
 }

@@ -272,6 +272,25 @@ func TestDovecotCancel(t *testing.T) {
 	c.ask(authPlain(3, "alice", "secret"), "OK 3 user=alice@example.org") // and 2 was not answered again
 }
 
+// What was cancelled and is still being worked on counts among the requests under way.
+func TestDovecotCancelBoundsWork(t *testing.T) {
+	t.Parallel()
+	g := newGate(t)
+	c := dialDovecot(t, serveAuth(t, permissive(g)).socket)
+	c.say("VERSION 1 2")
+	for range maxOutstanding {
+		c.say(authPlain(1, "slow", "secret"))
+		g.await(t, 1)
+		c.say("CANCEL 1")
+	}
+	c.ask(authPlain(1, "alice", "secret"), "FAIL 1 temp code=temp_fail")
+	g.letThrough()
+	eventually(t, "the work is done", func() bool {
+		c.say(authPlain(1, "alice", "secret"))
+		return c.line() == "OK 1 user=alice@example.org"
+	})
+}
+
 // A request of which nothing is heard any more ends, and its client counts as a guesser.
 func TestDovecotExpiry(t *testing.T) {
 	t.Parallel()
@@ -589,6 +608,16 @@ func TestDovecotSlowLines(t *testing.T) {
 	for _, begun := range []string{"A", "VERSION\t1\t0\nAUTH\t1", authPlain(7, "alice", "secret")[:30]} {
 		c := dialDovecot(t, r.socket)
 		c.Write([]byte(begun))
+		c.want("end")
+	}
+	var half []*dovecotClient
+	for range 100 {
+		c := dialDovecot(t, r.socket)
+		c.Write([]byte("AUTH"))
+		half = append(half, c)
+		idle.ask(authPlain(1, "alice", "secret"), "OK 1 user=alice@example.org")
+	}
+	for _, c := range half {
 		c.want("end")
 	}
 	c := dialDovecot(t, r.socket)

@@ -127,7 +127,7 @@ func TestPwcheckContract(t *testing.T) {
 // Who says nothing holds up nobody, and nothing is left of him. It is not parallel: it
 // counts goroutines and descriptors.
 func TestPwcheckSilent(t *testing.T) {
-	check := asktest.Leaks(t)
+	check := muxLeaks(t)
 	m := startMux(t, &Pwcheck{Current: NewCurrent(muxSite(verifiertest.NewMemory(muxUsers...))), times: connTimes{ofStop: time.Millisecond}})
 	var silent []net.Conn
 	for range 100 {

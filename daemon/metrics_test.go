@@ -298,10 +298,15 @@ func TestLimitedListener(t *testing.T) {
 	}
 }
 
-// TestPromtool: Prometheus's own tool finds nothing wrong.
+// TestPromtool: Prometheus's own tool finds nothing wrong. The package is larger than all
+// the other peers together, so it is not one that CI wants; the other tests read the text
+// with a parser of their own.
 func TestPromtool(t *testing.T) {
 	t.Parallel()
-	promtool := peers.Need(t, "promtool", "prometheus")
+	promtool, ok := peers.Find("promtool")
+	if !ok {
+		t.Skip("no promtool (Debian package prometheus)")
+	}
 	m := NewMetrics()
 	for _, row := range mech.All() {
 		m.Observe(saslkit.Event{Service: "smtp", Mechanism: row.Name, Duration: time.Second})

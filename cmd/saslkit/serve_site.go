@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -102,5 +101,3 @@ func readKey(path string) (saslkit.Key, error) {
 	}
 	return key, nil
 }
-
-var errNoSocket = errors.New("no socket: --auth, --mux or --pwcheck is missing")

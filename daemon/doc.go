@@ -3,8 +3,8 @@
 // protocols of Cyrus's saslauthd and pwcheck, which libsasl2 speaks.
 //
 // A [Site] is what is served: an Authenticator with its stores, its policy and its
-// guard, and the realms, for no client of these protocols says in which realm a name
-// is. A [Current] holds the Site in force. A new configuration is a new Site: logins
+// guard, and the realms, for Dovecot's protocol and pwcheck's say none, and saslauthd's
+// what a client wrote behind an '@'. A [Current] holds the Site in force. A new configuration is a new Site: logins
 // that are under way end with the one that they began with.
 //
 // A [Server] accepts connections from one listener and hands them to a [Handler], which

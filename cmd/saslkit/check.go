@@ -100,7 +100,7 @@ func newCheck(std *stdio, f *pflag.FlagSet, o *siteOptions, m *mech.Mechanism, u
 		std.say("realm: %s, as in the user's name", own)
 		return c, nil
 	}
-	c.realms, err = o.realms(std, f, a)
+	c.realms, err = o.realms(std, f.Changed("realm"), a)
 	return c, err
 }
 

@@ -32,7 +32,7 @@ is told on standard error, with exit code 2.`,
 			if err != nil {
 				return err
 			}
-			if _, err := o.realms(std, cmd.Flags(), a); err != nil {
+			if _, err := o.realms(std, cmd.Flags().Changed("realm"), a); err != nil {
 				return err
 			}
 			if err := validate(a); err != nil {

@@ -37,7 +37,9 @@ func newServeCommand(std *stdio) *cobra.Command {
 with libsasl2 (pwcheck_method: saslauthd); in pwcheck's.
 
 A SOCKET is a path, behind which ",mode=0660,owner=USER,group=GROUP" may stand, or
-inet:HOST:PORT, or systemd:NAME for one that systemd passes. Prints "ready" on
+inet:HOST:PORT, or systemd:NAME for one that systemd passes. Any of them may have a
+policy of its own: ",realm=R", ",mech-list=PLAIN+LOGIN", and with
+",security-options=noanonymous+noplaintext" another for the clear. Prints "ready" on
 standard error when all accept, and a line for each login. SIGHUP reads the
 configuration again; SIGTERM finishes what is under way, for 5 seconds at most.`,
 		Args: arguments(),
@@ -74,18 +76,21 @@ func (o *serveOptions) serve(ctx context.Context, std *stdio, flags *pflag.FlagS
 	if r.systemd, err = daemon.Activated(os.Getenv, os.Unsetenv); err != nil {
 		return &exitError{exitUsage, err}
 	}
-	r.builder = &siteBuilder{std: std, flags: flags, options: o, logger: slog.New(slog.NewTextHandler(std.err, nil)), observer: r.metrics.Observe}
+	named := socketPolicy{
+		realm: o.realm, hasRealm: flags.Changed("realm"),
+		security: o.clear, hasSecurity: flags.Changed("security-options"),
+	}
+	r.builder = &siteBuilder{std: std, options: o, named: named, logger: slog.New(slog.NewTextHandler(std.err, nil)), observer: r.metrics.Observe}
 	if r.builder.guard, err = parseLimit(o.limit); err != nil {
 		return err
 	}
 	if r.builder.decoyKey, err = readKey(o.decoyKey); err != nil {
 		return err
 	}
-	if r.site, err = r.builder.build(); err != nil {
+	defer r.closeStores()
+	if err := r.build(sockets); err != nil {
 		return err
 	}
-	defer func() { r.site.stores.close() }()
-	r.current, r.mechs = daemon.NewCurrent(r.site.Site), announced(r.site.Auth)
 	if err := r.start(ctx, o, sockets); err != nil {
 		return err
 	}
@@ -104,6 +109,7 @@ const (
 // A servedSocket is a socket and what it speaks.
 type servedSocket struct {
 	protocol protocol
+	policy   socketPolicy
 	socket   daemon.Socket
 	service  string // of requests that name none
 }
@@ -125,6 +131,7 @@ const folderMode = 0o666
 func (o *serveOptions) sockets() ([]servedSocket, error) {
 	var all []servedSocket
 	add := func(p protocol, text string) error {
+		policy, text := cutPolicy(text)
 		s, err := daemon.ParseSocket(text)
 		if err == nil {
 			s.AllowRemote = o.allowRemote
@@ -136,7 +143,7 @@ func (o *serveOptions) sockets() ([]servedSocket, error) {
 		if p != dovecotProtocol && s.Mode == 0 {
 			s.Mode = folderMode
 		}
-		all = append(all, servedSocket{p, s, o.service})
+		all = append(all, servedSocket{p, policy, s, o.service})
 		return nil
 	}
 	for _, text := range o.auth {

@@ -6,7 +6,6 @@ import (
 	"net"
 	"os"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/saslkit/saslkit"
@@ -20,13 +19,47 @@ type running struct {
 	metrics *daemon.Metrics
 	systemd *daemon.Activation
 
-	current *daemon.Current
-	site    *builtSite
-	mechs   []string // that are announced
+	sites  []*servedSite
+	all    sync.WaitGroup
+	failed chan error
+}
 
+// A servedSite is what the sockets of one policy serve.
+type servedSite struct {
+	policy  socketPolicy
+	current *daemon.Current
+	built   *builtSite
+	mechs   []string         // that are announced
 	servers []*daemon.Server // of connections that outlive a login
-	all     sync.WaitGroup
-	failed  chan error
+}
+
+// build makes the site of each policy that there is.
+func (r *running) build(sockets []servedSocket) error {
+	for _, s := range sockets {
+		if r.siteOf(s) != nil {
+			continue
+		}
+		built, err := r.builder.build(s.policy)
+		if err != nil {
+			return err
+		}
+		r.sites = append(r.sites, &servedSite{policy: s.policy, current: daemon.NewCurrent(built.Site), built: built, mechs: announced(built.Auth)})
+	}
+	return nil
+}
+
+func (r *running) siteOf(s servedSocket) *servedSite {
+	i := slices.IndexFunc(r.sites, func(site *servedSite) bool { return site.policy == s.policy })
+	if i < 0 {
+		return nil
+	}
+	return r.sites[i]
+}
+
+func (r *running) closeStores() {
+	for _, site := range r.sites {
+		site.built.stores.close()
+	}
 }
 
 // start opens the sockets and serves them until the context ends.
@@ -79,9 +112,10 @@ func (r *running) start(ctx context.Context, o *serveOptions, sockets []servedSo
 
 // serve serves one socket.
 func (r *running) serve(ctx context.Context, s servedSocket, l net.Listener) {
-	server := &daemon.Server{Handler: s.handler(r.current, r.builder.logger), Logger: r.builder.logger}
+	site := r.siteOf(s)
+	server := &daemon.Server{Handler: s.handler(site.current, r.builder.logger), Logger: r.builder.logger}
 	if s.protocol == dovecotProtocol {
-		r.servers = append(r.servers, server)
+		site.servers = append(site.servers, server)
 	}
 	err := r.metrics.Gauge("saslkit_connections", "Connections to a socket.", func() float64 { return float64(server.Conns()) }, daemon.Label{Name: "socket", Value: s.socket.String()})
 	if err != nil {
@@ -121,27 +155,40 @@ func (r *running) tell(state string) {
 	}
 }
 
-// reload builds the site again. If that fails the old one goes on.
+// reload builds the sites again. If one of them fails the old ones go on.
 func (r *running) reload() {
 	r.tell(daemon.Reloading())
 	defer r.tell(daemon.Ready)
-	next, err := r.builder.build()
-	if err != nil {
-		r.builder.logger.Error("reload", "result", "failed", "reason", err.Error())
-		return
-	}
-	old := r.site
-	r.current.Set(next.Site)
-	r.site = next
-	old.retire()
-	r.builder.logger.Info("reload", "result", "ok")
-	if mechs := announced(next.Auth); !slices.Equal(mechs, r.mechs) {
-		// Clients keep the list that they were greeted with.
-		r.mechs = mechs
-		for _, s := range r.servers {
-			s.Recycle()
+	var next []*builtSite
+	for _, site := range r.sites {
+		built, err := r.builder.build(site.policy)
+		if err != nil {
+			for _, b := range next {
+				b.stores.close()
+			}
+			r.builder.logger.Error("reload", "result", "failed", "reason", err.Error())
+			return
 		}
-		r.builder.logger.Info("mechanisms", "offered", strings.Join(mechs, " "))
+		next = append(next, built)
+	}
+	for i, site := range r.sites {
+		site.replace(next[i])
+	}
+	r.builder.logger.Info("reload", "result", "ok")
+}
+
+// replace puts another site in the place of the one that is served.
+func (s *servedSite) replace(next *builtSite) {
+	old := s.built
+	s.built = next
+	s.current.Set(next.Site)
+	old.retire()
+	if mechs := announced(next.Auth); !slices.Equal(mechs, s.mechs) {
+		// Clients keep the list that they were greeted with.
+		s.mechs = mechs
+		for _, server := range s.servers {
+			server.Recycle()
+		}
 	}
 }
 

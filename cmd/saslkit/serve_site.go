@@ -8,8 +8,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/spf13/pflag"
-
 	"github.com/saslkit/saslkit"
 	"github.com/saslkit/saslkit/daemon"
 	"github.com/saslkit/saslkit/verifier"
@@ -18,8 +16,8 @@ import (
 // A siteBuilder makes the site that is served, at start and again at each reload.
 type siteBuilder struct {
 	std      *stdio
-	flags    *pflag.FlagSet
 	options  *serveOptions
+	named    socketPolicy // what the command line says for all sockets
 	logger   *slog.Logger
 	observer func(saslkit.Event)
 	guard    verifier.Guard // keeps its counts over reloads
@@ -39,10 +37,10 @@ const retirement = time.Minute
 // retire lets go of the stores when no login needs them any more.
 func (b *builtSite) retire() { time.AfterFunc(retirement, b.stores.close) }
 
-// build opens the stores and checks the configuration.
-func (b *siteBuilder) build() (*builtSite, error) {
+// build opens the stores and checks the configuration, for sockets of that policy.
+func (b *siteBuilder) build(p socketPolicy) (*builtSite, error) {
 	open := &opener{std: b.std}
-	site, err := b.buildWith(open)
+	site, err := b.buildWith(open, p)
 	if err != nil {
 		open.close()
 		return nil, err
@@ -50,19 +48,25 @@ func (b *siteBuilder) build() (*builtSite, error) {
 	return &builtSite{site, open}, nil
 }
 
-func (b *siteBuilder) buildWith(open *opener) (*daemon.Site, error) {
-	a, err := b.options.authenticator(open)
+func (b *siteBuilder) buildWith(open *opener, p socketPolicy) (*daemon.Site, error) {
+	p = p.or(b.named)
+	o := b.options.siteOptions
+	o.realm, o.clear = p.realm, p.security
+	a, err := o.authenticator(open)
 	if err != nil {
 		return nil, err
 	}
+	if p.mechList != "" {
+		a.Mechanisms = splitList(p.mechList)
+	}
 	a.Logger, a.Observer, a.Guard = b.logger, b.observer, b.guard
 	a.DecoyKey, a.DerivedIterations = b.decoyKey, b.options.derivedIterations
-	if !b.flags.Changed("security-options") {
+	if !p.hasSecurity {
 		// The list of mechanisms is announced before anybody knows whether the
 		// client is under TLS. Postfix and Exim decide that by options of theirs.
 		a.Policy.Clear = a.Policy.TLS
 	}
-	realms, err := b.options.realms(b.std, b.flags, a)
+	realms, err := o.realms(b.std, p.hasRealm, a)
 	if err != nil {
 		return nil, err
 	}

@@ -300,3 +300,51 @@ func TestServeErrors(t *testing.T) {
 		{name: "damaged store", args: serve("--verifier", "sasldb:"+testdata+"bad-item-offset.db", "--auth", dir+"/a"), code: 4, err: []string{"page 1"}},
 	})
 }
+
+// TestServePolicies: sockets of one daemon with realms and mechanisms of their own.
+func TestServePolicies(t *testing.T) {
+	t.Parallel()
+	dir := socketDir(t)
+	users := textFile(t, "users", "alice@one.example:{PLAIN}first", "alice@two.example:{PLAIN}second")
+	_, stderr, end := background(t, "serve", "--verifier", "passwdfile:"+users, "--realm", "one.example",
+		"--auth", dir+"/one", "--auth", dir+"/two,realm=two.example,mode=0600,mech-list=PLAIN+CRAM-MD5")
+	until(t, stderr, "ready\n")
+	for socket, want := range map[string]string{"one": "first", "two": "second"} {
+		c, err := dovecot.New(dovecot.Options{Socket: filepath.Join(dir, socket)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		for _, password := range []string{"first", "second"} {
+			if err := ask(c, "alice", password); (err == nil) != (password == want) {
+				t.Errorf("%s: %s: %v", socket, password, err)
+			}
+		}
+	}
+	if info, err := os.Stat(dir + "/two"); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info, err)
+	}
+	if code := end(); code != 0 {
+		t.Errorf("exit %d: %s", code, stderr)
+	}
+}
+
+func TestCutPolicy(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]struct {
+		rest string
+		p    socketPolicy
+	}{
+		"/a":                         {"/a", socketPolicy{}},
+		"/a,mode=0600,owner=x":       {"/a,mode=0600,owner=x", socketPolicy{}},
+		"/a,realm=r,mode=0600":       {"/a,mode=0600", socketPolicy{realm: "r", hasRealm: true}},
+		"inet:h:1,realm=":            {"inet:h:1", socketPolicy{hasRealm: true}},
+		"/a,mech-list=PLAIN+LOGIN":   {"/a", socketPolicy{mechList: "PLAIN LOGIN"}},
+		"/a,security-options=":       {"/a", socketPolicy{hasSecurity: true}},
+		"/a,security-options=x+y,z=": {"/a,z=", socketPolicy{security: "x y", hasSecurity: true}},
+	} {
+		if p, rest := cutPolicy(text); rest != want.rest || p != want.p {
+			t.Errorf("%q: %q, %+v", text, rest, p)
+		}
+	}
+}

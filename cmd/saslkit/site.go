@@ -83,8 +83,8 @@ func validate(a *saslkit.Authenticator) error {
 
 // realms settles the realm of names without one, and says which was taken if
 // nobody named it.
-func (o *siteOptions) realms(std *stdio, f *pflag.FlagSet, a *saslkit.Authenticator) (realm.Policy, error) {
-	if f.Changed("realm") {
+func (o *siteOptions) realms(std *stdio, named bool, a *saslkit.Authenticator) (realm.Policy, error) {
+	if named {
 		return realm.Policy{Default: o.realm}, nil
 	}
 	switch held := realmsOf(a); {

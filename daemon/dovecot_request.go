@@ -67,7 +67,7 @@ func (x *dovecotConn) newRequest(a dovecotauth.Auth) *dovecotRequest {
 	return &dovecotRequest{
 		id: a.ID, minor: x.minor, final: a.Params.Has("final-resp-ok"), busy: true,
 		peer: site.Auth.NewPeer(saslkit.PeerConfig{
-			Context: x.ctx, Service: a.Service, HostNames: site.HostNames, Realm: site.Realm,
+			Context: x.ctx, Service: serviceName(a.Service), HostNames: site.HostNames, Realm: site.Realm,
 			Channel: func() saslkit.Channel { return channel },
 		}),
 	}

@@ -26,7 +26,7 @@ import (
 // socket's mode.
 type Dovecot struct {
 	Current *Current
-	// Logger hears of clients that break the protocol; nil: nobody.
+	// Logger hears who connects, and of clients that break the protocol; nil: nobody.
 	Logger *slog.Logger
 
 	connections atomic.Uint64
@@ -70,6 +70,9 @@ func (d *Dovecot) ServeConn(ctx context.Context, c *Conn) {
 	ctx, cancel := context.WithCancel(ctx)
 	x := &dovecotConn{Conn: c, dovecot: d, ctx: ctx, cancel: cancel, times: d.times.orUsual()}
 	defer x.end()
+	if d.Logger != nil {
+		d.Logger.Info("auth client", "peer", c.Peer.String())
+	}
 	x.greet()
 	x.serve()
 }

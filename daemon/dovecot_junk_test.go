@@ -3,6 +3,8 @@ package daemon
 import (
 	"fmt"
 	"net"
+	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -281,7 +283,13 @@ func TestDovecotLog(t *testing.T) {
 	if n := logged.count("hunter2"); n != 0 {
 		t.Errorf("the password is logged %d times", n)
 	}
-	if n := logged.count("\n"); n != 7 {
-		t.Errorf("%d lines are logged", n)
+	if n := logged.count("level=WARN"); n != 7 {
+		t.Errorf("%d lines of trouble are logged", n)
+	}
+	if n := logged.count("level=INFO"); n != 9 {
+		t.Errorf("%d connections are logged, want 9", n)
+	}
+	if runtime.GOOS == "linux" && logged.count(fmt.Sprintf("uid %d", os.Getuid())) == 0 {
+		t.Error("it is not logged who connected")
 	}
 }

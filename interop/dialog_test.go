@@ -69,7 +69,6 @@ func dial(t testing.TB, l *lab, w wire) *dialog {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	conn.SetDeadline(time.Now().Add(20 * time.Second))
 	if w == overTLS {
 		conn = tls.Client(conn, l.tls.client)
 	}
@@ -89,8 +88,12 @@ func (d *dialog) channel() saslkit.Channel {
 	return saslkit.Channel{}
 }
 
+// patience is how long the server may take for a line.
+const patience = 30 * time.Second
+
 func (d *dialog) say(line string) {
 	d.t.Helper()
+	d.conn.SetDeadline(time.Now().Add(patience))
 	if _, err := d.conn.Write([]byte(line + "\r\n")); err != nil {
 		d.t.Fatalf("saying %.60q: %v", line, err)
 	}
@@ -98,6 +101,7 @@ func (d *dialog) say(line string) {
 
 func (d *dialog) line() string {
 	d.t.Helper()
+	d.conn.SetDeadline(time.Now().Add(patience))
 	line, err := d.r.ReadString('\n')
 	if err != nil {
 		d.t.Fatalf("the server is silent: %v", err)

@@ -3,7 +3,10 @@ package cyrusconf
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // A Severity says what to do about a fault.
@@ -88,4 +91,14 @@ func quoted(value string) string {
 		return fmt.Sprintf("%q...", value[:maxQuoted])
 	}
 	return fmt.Sprintf("%q", value)
+}
+
+// textOf makes text of a cure, which shows values as they are to be written: whatever
+// is no character, or none that is seen, is escaped.
+func textOf(cure string) string {
+	if utf8.ValidString(cure) && !strings.ContainsFunc(cure, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return cure
+	}
+	escaped := strconv.Quote(cure)
+	return escaped[1 : len(escaped)-1]
 }

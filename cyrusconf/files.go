@@ -12,7 +12,7 @@ import (
 func (a *Application) CheckFiles() Faults {
 	var faults Faults
 	refuse := func(key, cure, problem string) {
-		faults = append(faults, Fault{a.Name, a.Lines[key], key, problem, cure, Refused})
+		faults = append(faults, Fault{a.Name, a.Lines[key], key, problem, textOf(cure), Refused})
 	}
 	if a.Lines["saslauthd_path"] > 0 && isFolder(a.SaslauthdPath) {
 		refuse("saslauthd_path", "write saslauthd_path: "+a.SaslauthdPath+"/mux", "saslauthd_path: "+quoted(a.SaslauthdPath)+" is a folder, not the socket in it")

@@ -40,7 +40,7 @@ func (v *view) tell(s Severity, key, cure, problem string, args ...any) {
 }
 
 func (v *view) add(s Severity, line int, key, cure, problem string) {
-	v.faults = append(v.faults, Fault{v.file.Name, line, key, problem, cure, s})
+	v.faults = append(v.faults, Fault{v.file.Name, line, key, problem, textOf(cure), s})
 }
 
 // all returns the faults by lines.

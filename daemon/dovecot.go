@@ -9,6 +9,7 @@ import (
 
 	"github.com/saslkit/saslkit"
 	"github.com/saslkit/saslkit/internal/dovecotauth"
+	"github.com/saslkit/saslkit/internal/workers"
 	"github.com/saslkit/saslkit/mech"
 )
 
@@ -31,6 +32,7 @@ type Dovecot struct {
 
 	connections atomic.Uint64
 	lastMechs   atomic.Pointer[[]dovecotauth.Mech]
+	workers     workers.Pool // for requests
 	times       dovecotTimes // zero but in tests
 }
 

@@ -155,7 +155,9 @@ func (x *dovecotConn) strayed(r *dovecotRequest) {
 // run takes a step on a goroutine of its own. What panics there, in a guard or a
 // logger, is temporary trouble of this request.
 func (x *dovecotConn) run(r *dovecotRequest, response []byte) {
-	x.steps.Go(func() {
+	x.steps.Add(1)
+	x.dovecot.workers.Go(func() {
+		defer x.steps.Done()
 		defer x.strayed(r)
 		defer x.survive(r)
 		x.step(r, response)

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/saslkit/saslkit/internal/workers"
 )
 
 // A Handler speaks a protocol. Its methods may be called concurrently.
@@ -91,6 +93,8 @@ type Server struct {
 	conns map[*Conn]struct{}
 	all   sync.WaitGroup
 
+	workers workers.Pool // for connections
+
 	full, out rarely // when there were too many, or nothing to make one from
 }
 
@@ -171,7 +175,9 @@ func (s *Server) begin(ctx context.Context, nc net.Conn) {
 		return
 	}
 	c.Peer = credentialsOf(nc)
-	s.all.Go(func() {
+	s.all.Add(1)
+	s.workers.Go(func() {
+		defer s.all.Done()
 		defer s.remove(c)
 		defer nc.Close()
 		defer func() {

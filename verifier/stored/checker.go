@@ -7,6 +7,7 @@ import (
 
 	"github.com/saslkit/saslkit/internal/queue"
 	"github.com/saslkit/saslkit/internal/secret"
+	"github.com/saslkit/saslkit/internal/workers"
 	"github.com/saslkit/saslkit/verifier"
 )
 
@@ -16,6 +17,7 @@ import (
 type Checker struct {
 	secret.Opaque
 	queue    *queue.Queue
+	workers  workers.Pool
 	observer func(cost string)
 }
 
@@ -54,10 +56,10 @@ func (c *Checker) Matches(ctx context.Context, v Value, r verifier.Request, pass
 		return false, fmt.Errorf("stored: waiting to check a password: %w: %w", verifier.ErrUnavailable, err)
 	}
 	answer := make(chan result, 1)
-	go func() {
+	c.workers.Go(func() {
 		defer c.queue.Leave()
 		answer <- c.compute(ctx, v, r, password)
-	}()
+	})
 	select {
 	case a := <-answer:
 		return a.match, a.err

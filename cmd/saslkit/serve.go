@@ -80,7 +80,9 @@ func (o *serveOptions) serve(ctx context.Context, std *stdio, flags *pflag.FlagS
 		realm: o.realm, hasRealm: flags.Changed("realm"),
 		security: o.clear, hasSecurity: flags.Changed("security-options"),
 	}
-	r.builder = &siteBuilder{std: std, options: o, named: named, logger: slog.New(slog.NewTextHandler(std.err, nil)), observer: r.metrics.Observe}
+	log := newLogWriter(std.err)
+	defer log.Close()
+	r.builder = &siteBuilder{std: std, options: o, named: named, logger: slog.New(slog.NewTextHandler(log, nil)), observer: r.metrics.Observe}
 	if r.builder.guard, err = parseLimit(o.limit); err != nil {
 		return err
 	}

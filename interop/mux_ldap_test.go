@@ -91,8 +91,8 @@ func (s *slapd) start(t testing.TB, program, conf string) {
 		t.Fatal(err)
 	}
 	defer log.Close()
-	const overlay = `mount --bind "$1" /etc/ldap/sasl2 && shift && ulimit -n 1024 && exec "$@"`
-	cmd := exec.Command("sh", "-c", overlay, "sh", filepath.Join(s.dir, "sasl2"), program, "-d", "stats", "-f", conf, "-h", s.url)
+	const overlay = `"$1" --bind "$2" /etc/ldap/sasl2 && shift 2 && ulimit -n 1024 && exec "$@"`
+	cmd := exec.Command("sh", "-c", overlay, "sh", need(t, "mount"), filepath.Join(s.dir, "sasl2"), program, "-d", "stats", "-f", conf, "-h", s.url)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
 	if err := cmd.Start(); err != nil {

@@ -19,6 +19,7 @@ var packages = map[string]string{
 	"ldapwhoami":       "ldap-utils",
 	"mbsync":           "isync",
 	"mkpasswd":         "whois",
+	"mount":            "mount",
 	"msmtp":            "msmtp",
 	"mutt":             "mutt",
 	"perl":             "perl",

@@ -122,8 +122,8 @@ func (s *saslauthdPeer) start(t testing.TB) {
 		t.Fatal(err)
 	}
 	defer log.Close()
-	const overlay = `mount --bind "$1" /etc && shift && exec "$@"`
-	cmd := exec.Command("sh", append([]string{"-c", overlay, "sh", s.etc(""),
+	const overlay = `"$1" --bind "$2" /etc && shift 2 && exec "$@"`
+	cmd := exec.Command("sh", append([]string{"-c", overlay, "sh", need(t, "mount"), s.etc(""),
 		need(t, "saslauthd"), "-d", "-m", filepath.Join(s.dir, "run")}, s.args...)...)
 	cmd.Stdout, cmd.Stderr = log, log
 	// A group of its own, for with -d the workers do not notice when the first

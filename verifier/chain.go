@@ -59,11 +59,7 @@ func (c *chain) VerifyPassword(ctx context.Context, r Request, password string) 
 
 func (c *chain) LookupSecret(ctx context.Context, r Request, kinds ...Kind) (Secret, error) {
 	return ask(c.links, func(v Verifier) (Secret, error) {
-		s, ok := SourceOf(v)
-		if !ok {
-			return Secret{}, ErrNoUser
-		}
-		held, err := s.LookupSecret(ctx, r, kinds...)
+		held, err := lookup(ctx, v, r, kinds)
 		if err == nil {
 			_, err = checked(held.Account, nil)
 		}

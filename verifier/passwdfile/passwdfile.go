@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"strings"
 
 	"github.com/saslkit/saslkit/internal/follow"
 	"github.com/saslkit/saslkit/internal/secret"
@@ -145,12 +144,9 @@ func (t *table) answer(r verifier.Request) (*entry, error) {
 // account is whom a login is of: of the realm that was asked for, unless the file says
 // otherwise.
 func (e *entry) account(r verifier.Request) verifier.Account {
-	a := verifier.Account{User: r.User, Realm: r.Realm}
-	if e.extra.user != "" {
-		a.User = e.extra.user
-		if i := strings.LastIndexByte(a.User, '@'); i > 0 {
-			a.User, a.Realm = a.User[:i], a.User[i+1:]
-		}
+	if e.extra.user == "" {
+		return verifier.Account{User: r.User, Realm: r.Realm}
 	}
-	return a
+	user, realm := cutRealm(e.extra.user, r.Realm)
+	return verifier.Account{User: user, Realm: realm}
 }

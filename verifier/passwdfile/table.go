@@ -76,16 +76,22 @@ func (t *table) add(number int, line string) (*entry, error) {
 		first.value, first.unusable = stored.Value{}, err
 		return nil, err
 	}
-	e := &entry{line: number, user: name}
-	if i := strings.LastIndexByte(name, '@'); i > 0 {
-		e.user, e.realm = name[:i], name[i+1:]
-	}
+	e := &entry{line: number}
+	e.user, e.realm = cutRealm(name, "")
 	t.users[name] = e
 	if err := e.parse(rest); err != nil {
 		e.value, e.unusable = stored.Value{}, err
 		return e, fmt.Errorf("user %.64q: %w", name, err)
 	}
 	return e, nil
+}
+
+// cutRealm cuts a name at its last '@'. One without is of the given realm.
+func cutRealm(name, realm string) (user, in string) {
+	if i := strings.LastIndexByte(name, '@'); i > 0 {
+		return name[:i], name[i+1:]
+	}
+	return name, realm
 }
 
 // fieldExtra is which field after the password the extra fields are, from 1: they are

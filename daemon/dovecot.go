@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"log/slog"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -79,20 +78,13 @@ func (d *Dovecot) ServeConn(ctx context.Context, c *Conn) {
 	x.serve()
 }
 
-// mechanisms is what is announced: all that some client may use, for the channel of a
-// request is not known yet. Without a binding none of them ends in -PLUS. A list that is
-// empty would be the end of Postfix's smtpd, so then the last one that was not is
-// repeated.
+// mechanisms is what is announced. A list that is empty would be the end of Postfix's
+// smtpd, so then the last one that was not is repeated.
 func (d *Dovecot) mechanisms() []dovecotauth.Mech {
-	auth := d.Current.Site().Auth
-	order := offerable(auth)
-	clear := auth.Advertised(saslkit.Channel{})
-	secure := auth.Advertised(saslkit.Channel{Secure: true, External: announced(auth)})
+	site := d.Current.Site()
 	var list []dovecotauth.Mech
-	for _, m := range order {
-		if slices.Contains(clear, m.Name) || slices.Contains(secure, m.Name) {
-			list = append(list, dovecotauth.Mech{Name: m.Name, Properties: properties(m)})
-		}
+	for _, name := range site.Announced() {
+		list = append(list, dovecotauth.Mech{Name: name, Properties: properties(mech.ByName(name))})
 	}
 	if list != nil {
 		d.lastMechs.Store(&list)
@@ -101,37 +93,14 @@ func (d *Dovecot) mechanisms() []dovecotauth.Mech {
 	if last := d.lastMechs.Load(); last != nil {
 		return *last
 	}
-	m := lastResort(auth, order)
+	m := lastResort(site.Auth)
 	return []dovecotauth.Mech{{Name: m.Name, Properties: properties(m)}}
-}
-
-// offerable are the mechanisms to choose from: the site's in its order, or all of them,
-// strongest first.
-func offerable(auth *saslkit.Authenticator) []*mech.Mechanism {
-	if len(auth.Mechanisms) == 0 {
-		return mech.All()
-	}
-	var order []*mech.Mechanism
-	for _, name := range auth.Mechanisms {
-		if m := mech.ByName(name); m != nil && !slices.Contains(order, m) {
-			order = append(order, m)
-		}
-	}
-	return order
-}
-
-// announced is an identity for EXTERNAL to be announced with, where the site named it.
-func announced(auth *saslkit.Authenticator) string {
-	if mech.Listed(auth.Mechanisms, mech.EXTERNAL.Name) {
-		return "somebody"
-	}
-	return ""
 }
 
 // lastResort is announced, in vain, as long as nobody can log in: a mechanism that the
 // site permits, so that nobody is asked for a password that must not be sent.
-func lastResort(auth *saslkit.Authenticator, order []*mech.Mechanism) *mech.Mechanism {
-	for _, m := range order {
+func lastResort(auth *saslkit.Authenticator) *mech.Mechanism {
+	for _, m := range offerable(auth) {
 		listed := len(auth.Mechanisms) > 0 || !m.OnlyIfNamed
 		if listed && !m.Binds && m.Need != mech.NeedExternal && auth.Policy.Missing(m, true) == 0 {
 			return m

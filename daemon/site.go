@@ -1,10 +1,12 @@
 package daemon
 
 import (
+	"slices"
 	"sync/atomic"
 
 	"github.com/saslkit/saslkit"
 	"github.com/saslkit/saslkit/internal/secret"
+	"github.com/saslkit/saslkit/mech"
 	"github.com/saslkit/saslkit/realm"
 )
 
@@ -20,6 +22,44 @@ type Site struct {
 	Realm realm.Policy
 	// HostNames are the names of the servers that ask, for DIGEST-MD5; none: any.
 	HostNames []string
+}
+
+// Announced lists, in the site's order, what Dovecot's protocol announces when a client
+// connects: all that some client of it may use, for the channel of a request is not known
+// yet. Without a binding none of them ends in -PLUS.
+func (s *Site) Announced() []string {
+	clear := s.Auth.Advertised(saslkit.Channel{})
+	secure := s.Auth.Advertised(saslkit.Channel{Secure: true, External: announced(s.Auth)})
+	var names []string
+	for _, m := range offerable(s.Auth) {
+		if slices.Contains(clear, m.Name) || slices.Contains(secure, m.Name) {
+			names = append(names, m.Name)
+		}
+	}
+	return names
+}
+
+// offerable are the mechanisms to choose from: the site's in its order, or all of them,
+// strongest first.
+func offerable(auth *saslkit.Authenticator) []*mech.Mechanism {
+	if len(auth.Mechanisms) == 0 {
+		return mech.All()
+	}
+	var order []*mech.Mechanism
+	for _, name := range auth.Mechanisms {
+		if m := mech.ByName(name); m != nil && !slices.Contains(order, m) {
+			order = append(order, m)
+		}
+	}
+	return order
+}
+
+// announced is an identity for EXTERNAL to be announced with, where the site named it.
+func announced(auth *saslkit.Authenticator) string {
+	if mech.Listed(auth.Mechanisms, mech.EXTERNAL.Name) {
+		return "somebody"
+	}
+	return ""
 }
 
 // A Current is the Site in force. It may be used concurrently.

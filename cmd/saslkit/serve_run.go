@@ -8,7 +8,6 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/saslkit/saslkit"
 	"github.com/saslkit/saslkit/daemon"
 )
 
@@ -43,7 +42,7 @@ func (r *running) build(sockets []servedSocket) error {
 		if err != nil {
 			return err
 		}
-		r.sites = append(r.sites, &servedSite{policy: s.policy, current: daemon.NewCurrent(built.Site), built: built, mechs: announced(built.Auth)})
+		r.sites = append(r.sites, &servedSite{policy: s.policy, current: daemon.NewCurrent(built.Site), built: built, mechs: built.Announced()})
 	}
 	return nil
 }
@@ -183,22 +182,11 @@ func (s *servedSite) replace(next *builtSite) {
 	s.built = next
 	s.current.Set(next.Site)
 	old.retire()
-	if mechs := announced(next.Auth); !slices.Equal(mechs, s.mechs) {
+	if mechs := next.Announced(); !slices.Equal(mechs, s.mechs) {
 		// Clients keep the list that they were greeted with.
 		s.mechs = mechs
 		for _, server := range s.servers {
 			server.Recycle()
 		}
 	}
-}
-
-// announced lists what is offered in the clear or under TLS.
-func announced(a *saslkit.Authenticator) []string {
-	names := a.Advertised(saslkit.Channel{})
-	for _, name := range a.Advertised(saslkit.Channel{Secure: true}) {
-		if !slices.Contains(names, name) {
-			names = append(names, name)
-		}
-	}
-	return names
 }

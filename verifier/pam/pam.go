@@ -1,0 +1,5 @@
+//go:build pam && cgo
+
+package pam
+
+import _ "github.com/msteinert/pam/v2"

@@ -23,7 +23,7 @@ type Checker struct {
 
 // Options say how a Checker works. The zero value is what most sites want.
 type Options struct {
-	// Parallel is how many hashes are computed at a time; 0 means as many as there
+	// Parallel is how many costly hashes are computed at a time; 0 means as many as there
 	// are processors. 64 times as many may wait, within their contexts; whoever
 	// comes then is told that there is trouble.
 	Parallel int
@@ -49,9 +49,18 @@ func NewChecker(o Options) *Checker {
 // when the context ends, although a hash that is under way is computed to its end and
 // keeps its place meanwhile.
 //
+// What costs some microseconds at most neither waits nor counts.
+//
 // The errors match verifier.ErrUnavailable: too many are waiting, or the context has
 // ended.
 func (c *Checker) Matches(ctx context.Context, v Value, r verifier.Request, password string) (bool, error) {
+	if v.isQuick() {
+		if err := ctx.Err(); err != nil {
+			return false, fmt.Errorf("stored: %w: %w", verifier.ErrUnavailable, err)
+		}
+		a := c.compute(ctx, v, r, password)
+		return a.match, a.err
+	}
 	if err := c.queue.Enter(ctx); err != nil {
 		return false, fmt.Errorf("stored: waiting to check a password: %w: %w", verifier.ErrUnavailable, err)
 	}
@@ -73,7 +82,7 @@ type result struct {
 	err   error
 }
 
-// compute answers for a panic as for other trouble: it is on a goroutine of its own,
+// compute answers for a panic as for other trouble: it may be on a goroutine of its own,
 // where nobody else would stop it.
 func (c *Checker) compute(ctx context.Context, v Value, r verifier.Request, password string) (a result) {
 	defer func() {

@@ -180,10 +180,7 @@ func TestParallel(t *testing.T) {
 		}
 		now.Add(-1)
 	}})
-	v, err := Parse("{PLAIN}secret")
-	if err != nil {
-		t.Fatal(err)
-	}
+	v := costly(t)
 	var all sync.WaitGroup
 	for range queued * parallel {
 		all.Go(func() {
@@ -202,31 +199,69 @@ func TestParallel(t *testing.T) {
 // hash under way keeps its place.
 func TestBusy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		slow := make(chan struct{})
+		v, slow := costly(t), make(chan struct{})
 		c := NewChecker(Options{Parallel: 1, Observer: func(string) { <-slow }})
 		ctx, cancel := context.WithCancel(t.Context())
 		var all sync.WaitGroup
 		for range 1 + queued {
 			all.Go(func() {
-				if _, err := c.Matches(ctx, Value{}, alice, "secret"); !errors.Is(err, verifier.ErrUnavailable) || !errors.Is(err, context.Canceled) {
+				if _, err := c.Matches(ctx, v, alice, "secret"); !errors.Is(err, verifier.ErrUnavailable) || !errors.Is(err, context.Canceled) {
 					t.Error(err)
 				}
 			})
 		}
 		synctest.Wait()
-		if _, err := c.Matches(ctx, Value{}, alice, "secret"); !errors.Is(err, verifier.ErrUnavailable) || errors.Is(err, context.Canceled) {
+		if _, err := c.Matches(ctx, v, alice, "secret"); !errors.Is(err, verifier.ErrUnavailable) || errors.Is(err, context.Canceled) {
 			t.Errorf("one too many: %v", err)
 		}
 		cancel()
 		all.Wait()
-		if _, err := c.Matches(ctx, Value{}, alice, "secret"); !errors.Is(err, context.Canceled) {
+		if _, err := c.Matches(ctx, v, alice, "secret"); !errors.Is(err, context.Canceled) {
 			t.Errorf("the place of the hash under way: %v", err)
 		}
 		close(slow)
 		synctest.Wait()
-		if _, err := c.Matches(t.Context(), Value{}, alice, "secret"); err != nil {
+		if _, err := c.Matches(t.Context(), v, alice, "secret"); err != nil {
 			t.Error(err)
 		}
+		time.Sleep(time.Minute) // the goroutines that hashed end
+	})
+}
+
+// costly is a hash of "secret" for which there is a queue.
+func costly(t *testing.T) Value {
+	v, err := Parse("$1$aXnO0yVj$pBzW6Ixz0zU6pAsmzd1uf/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// TestQuick: what costs next to nothing does not wait for what costs much.
+func TestQuick(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := make(chan struct{})
+		c := NewChecker(Options{Parallel: 1, Observer: func(cost string) {
+			if strings.Contains(cost, "md5crypt") {
+				<-slow
+			}
+		}})
+		v := costly(t)
+		for range 1 + queued {
+			go c.Matches(t.Context(), v, alice, "secret")
+		}
+		synctest.Wait()
+		for text, kind := range forms(t) {
+			v, err := Parse(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			match, err := c.Matches(t.Context(), v, alice, "secret")
+			if waits := kind.IsSCRAM() || strings.Contains(v.Cost(), "md5crypt"); match == waits || errors.Is(err, verifier.ErrUnavailable) != waits {
+				t.Errorf("%s: %v, %v", v.Cost(), match, err)
+			}
+		}
+		close(slow)
 		time.Sleep(time.Minute) // the goroutines that hashed end
 	})
 }
@@ -235,8 +270,8 @@ func TestBusy(t *testing.T) {
 func TestPanic(t *testing.T) {
 	t.Parallel()
 	c := NewChecker(Options{Parallel: 1, Observer: func(string) { panic("canary") }})
-	for range 3 {
-		_, err := c.Matches(t.Context(), Value{}, alice, "secret")
+	for _, v := range []Value{{}, costly(t), costly(t)} {
+		_, err := c.Matches(t.Context(), v, alice, "secret")
 		if !errors.Is(err, verifier.ErrUnavailable) || strings.Contains(err.Error(), "canary") {
 			t.Error(err)
 		}

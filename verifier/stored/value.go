@@ -145,6 +145,16 @@ func (v Value) Cost() string {
 	return v.Scheme()
 }
 
+// isQuick reports whether a check costs some microseconds at most: a comparison, or one
+// hash of what somebody typed.
+func (v Value) isQuick() bool {
+	if v.hash == nil {
+		return !v.secret.Kind.IsSCRAM()
+	}
+	c := v.hash.Cost()
+	return c.Rounds == 1 && c.Block == 0 && c.Lanes == 0 && c.Memory == 0
+}
+
 // scram reads the count and the length of the salt of SCRAM keys.
 func (v Value) scram() (iterations, salt int) {
 	keys := verifier.Decoy(v.secret.Kind).Value // of 16 bytes of salt

@@ -22,16 +22,3 @@ var (
 	// ErrAbandoned: the peer cancelled or went away in the middle.
 	ErrAbandoned = errors.New("verifier: exchange was abandoned")
 )
-
-// An Authorizer decides whether an account may act under another name. Without
-// one everybody acts only as himself.
-type Authorizer interface {
-	// Authorize returns nil if a, whose credentials have been checked, may act
-	// as the user of that realm. It returns ErrNotPermitted if not, and an
-	// error matching ErrUnavailable if it cannot tell. It is not called when
-	// the two are the same.
-	Authorize(ctx context.Context, a Account, user, realm string) error
-}
-
-// ErrNotPermitted: authenticated, but may not act as that identity.
-var ErrNotPermitted = errors.New("verifier: may not act as the requested identity")

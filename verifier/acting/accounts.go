@@ -1,0 +1,53 @@
+package acting
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/saslkit/saslkit/internal/secret"
+	"github.com/saslkit/saslkit/realm"
+	"github.com/saslkit/saslkit/verifier"
+)
+
+// Accounts asks a store about whom somebody is to act as, once rules allow it: a
+// disabled or expired account is nobody to act as. The store tells that of accounts
+// with secrets that it can hand out; of one for which it can only check a password it
+// does not. The request has neither service nor address.
+//
+// While the store cannot be asked, nobody acts as somebody else: the error matches
+// verifier.ErrUnavailable.
+type Accounts struct {
+	secret.Opaque // fmt would print the store without asking it
+	Rules         verifier.Authorizer
+	Store         verifier.SecretSource
+	// Known refuses whom the store does not know. Otherwise an address without an
+	// account of its own, for several people to act as, is allowed, and so is, with a
+	// pattern, a name that is misspelt. In a chain only links that hand out secrets
+	// know anybody.
+	Known bool
+}
+
+var _ verifier.Authorizer = (*Accounts)(nil)
+
+// Authorize implements verifier.Authorizer.
+func (c *Accounts) Authorize(ctx context.Context, a verifier.Account, user, realmName string) error {
+	if err := c.Rules.Authorize(ctx, a, user, realmName); err != nil {
+		return err
+	}
+	_, err := c.Store.LookupSecret(ctx, verifier.Request{User: user, Realm: realmName}, handedOut()...)
+	switch {
+	case !verifier.Answered(err):
+		return fmt.Errorf("acting: looking for %.200q: %w: %w", realm.Join(user, realmName), verifier.ErrUnavailable, err)
+	case verifier.Terminal(err), c.Known && errors.Is(err, verifier.ErrNoUser):
+		// Not as what the store said: that would be about who logs in.
+		return fmt.Errorf("acting: %.200q: %v: %w", realm.Join(user, realmName), err, verifier.ErrNotPermitted)
+	}
+	return nil
+}
+
+// handedOut are the kinds of secret that a store can hand out.
+func handedOut() []verifier.Kind {
+	return slices.Collect((verifier.AllKinds &^ verifier.KindsOf(verifier.KindCheck)).All())
+}

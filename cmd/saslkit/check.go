@@ -24,12 +24,13 @@ type check struct {
 	service   string
 	mechanism *mech.Mechanism
 	user      string
+	authzid   string // whom to act as; "" for oneself
 	password  string
 }
 
 func newCheckCommand(std *stdio) *cobra.Command {
 	var o siteOptions
-	var mechanism string
+	var mechanism, authzid string
 	var password passwordSource
 	cmd := &cobra.Command{
 		Use:   "check --conf FILE | --verifier SPEC... [options] USER",
@@ -37,9 +38,10 @@ func newCheckCommand(std *stdio) *cobra.Command {
 		Long: `Checks a user's password against the verifiers, or with --mech by a whole
 exchange of that mechanism, as on a channel under TLS. USER may be user@realm.
 
-Prints "ok user=... realm=... mech=..." or "no reason=..." with one of:
-wrong-password, unknown-user, no-secret, disabled, expired, not-permitted (exit
-code 1), unavailable (exit code 3).`,
+Prints "ok user=... realm=... mech=...", with " authzid=..." behind it for who acts as
+somebody else (--authzid), or "no reason=..." with one of: wrong-password,
+unknown-user, no-secret, disabled, expired, not-permitted (exit code 1), unavailable
+(exit code 3).`,
 		Args: arguments("USER"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			m, err := checkedMechanism(mechanism)
@@ -50,6 +52,7 @@ code 1), unavailable (exit code 3).`,
 			if err != nil {
 				return answerUnavailable(std, err)
 			}
+			c.authzid = authzid
 			if c.password, err = password.read(std, args[0]); err != nil {
 				return err
 			}
@@ -58,6 +61,7 @@ code 1), unavailable (exit code 3).`,
 	}
 	o.register(cmd.Flags())
 	cmd.Flags().StringVar(&mechanism, "mech", "", "run a whole exchange of this `MECHANISM`")
+	cmd.Flags().StringVar(&authzid, "authzid", "", "act as this `USER`")
 	password.register(cmd.Flags())
 	return cmd
 }
@@ -98,10 +102,10 @@ func newCheck(std *stdio, f *pflag.FlagSet, o *siteOptions, m *mech.Mechanism, u
 	if _, own, ok := strings.Cut(user, "@"); ok && !f.Changed("realm") {
 		c.realms = realm.Policy{Default: own}
 		std.say("realm: %s, as in the user's name", own)
-		return c, nil
+	} else if c.realms, err = o.realms(std, f.Changed("realm"), a); err != nil {
+		return nil, err
 	}
-	c.realms, err = o.realms(std, f.Changed("realm"), a)
-	return c, err
+	return c, o.rules(c.realms, a)
 }
 
 // answerUnavailable answers for stores that cannot even be opened.
@@ -117,7 +121,7 @@ func answerUnavailable(std *stdio, err error) error {
 func (c *check) answer(ctx context.Context, std *stdio) error {
 	result, err := c.login(ctx)
 	if err == nil {
-		fmt.Fprintf(std.out, "ok user=%s realm=%s mech=%s\n", field(result.User), field(result.Realm), result.Mechanism)
+		fmt.Fprintf(std.out, "ok user=%s realm=%s mech=%s%s\n", field(result.User), field(result.Realm), result.Mechanism, actingAs(result))
 		return nil
 	}
 	failure := mech.AsError(err)
@@ -141,7 +145,7 @@ func (c *check) login(ctx context.Context) (saslkit.Result, error) {
 	}
 	return saslkittest.Client{
 		Mechanism:   c.mechanism.Name,
-		Credentials: saslkit.Credentials{Username: c.user, Password: c.password},
+		Credentials: saslkit.Credentials{Username: c.user, Password: c.password, Authzid: c.authzid},
 		Channel:     underTLS(),
 		Service:     c.service,
 		Realm:       c.realms,

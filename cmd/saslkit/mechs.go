@@ -32,7 +32,11 @@ is told on standard error, with exit code 2.`,
 			if err != nil {
 				return err
 			}
-			if _, err := o.realms(std, cmd.Flags().Changed("realm"), a); err != nil {
+			realms, err := o.realms(std, cmd.Flags().Changed("realm"), a)
+			if err != nil {
+				return err
+			}
+			if err := o.rules(realms, a); err != nil {
 				return err
 			}
 			if err := validate(a); err != nil {

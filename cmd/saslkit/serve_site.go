@@ -70,6 +70,9 @@ func (b *siteBuilder) buildWith(open *opener, p socketPolicy) (*daemon.Site, err
 	if err != nil {
 		return nil, err
 	}
+	if err := o.rules(realms, a); err != nil {
+		return nil, err
+	}
 	if err := validate(a); err != nil {
 		return nil, err
 	}

@@ -25,6 +25,7 @@ type siteOptions struct {
 	tls       string
 	realm     string
 	service   string
+	authorize string
 }
 
 func (o *siteOptions) register(f *pflag.FlagSet) {
@@ -35,6 +36,7 @@ func (o *siteOptions) register(f *pflag.FlagSet) {
 	f.StringVar(&o.clear, "security-options", "noanonymous,noplaintext", "what a mechanism must be in the clear, a `LIST`")
 	f.StringVar(&o.tls, "tls-security-options", "noanonymous", "what a mechanism must be under TLS, a `LIST`")
 	f.StringVarP(&o.realm, "realm", "r", "", "the `REALM` of a name without one (default: the store's, if it has only one, the host's name, if it has several, else none)")
+	f.StringVar(&o.authorize, "authorize", "", "the `FILE` of rules that say who may act as whom; with ,exists only as users whom the stores know")
 	f.StringVarP(&o.service, "service", "s", "smtp", "the `SERVICE`: smtp, imap, pop3, sieve")
 }
 

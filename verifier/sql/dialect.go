@@ -1,0 +1,106 @@
+package sql
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A Dialect is the language of a database: how quotes are read, how a bound parameter
+// is written, and how a transaction begins that loses no update.
+type Dialect uint8
+
+// The dialects.
+const (
+	SQLite     Dialect = iota
+	PostgreSQL         // and what speaks its language: CockroachDB, YugabyteDB
+	MySQL              // and MariaDB, Vitess
+)
+
+var dialectNames = [...]string{SQLite: "SQLite", PostgreSQL: "PostgreSQL", MySQL: "MySQL"}
+
+// String returns the name.
+func (d Dialect) String() string {
+	if int(d) < len(dialectNames) {
+		return dialectNames[d]
+	}
+	return "dialect " + strconv.Itoa(int(d))
+}
+
+// placeholder is the n-th bound parameter, from 1.
+func (d Dialect) placeholder(n int) string {
+	if d == PostgreSQL {
+		return "$" + strconv.Itoa(n)
+	}
+	return "?"
+}
+
+// reserved are characters that outside of quotes begin what must not be in a template:
+// parameters of its own, and PostgreSQL's dollar quotes.
+func (d Dialect) reserved() string {
+	switch d {
+	case PostgreSQL:
+		return "$`"
+	case MySQL:
+		return "?"
+	}
+	return "?$:@"
+}
+
+// begin are the statements that begin a transaction in which what was read is still so
+// when it is committed, or the commit fails.
+func (d Dialect) begin() []string {
+	switch d {
+	case PostgreSQL:
+		return []string{"BEGIN ISOLATION LEVEL SERIALIZABLE"}
+	case MySQL:
+		return []string{"SET TRANSACTION ISOLATION LEVEL SERIALIZABLE", "START TRANSACTION"}
+	}
+	return []string{"BEGIN IMMEDIATE"} // one writer at a time
+}
+
+// isConflict reports whether the code of an error says that somebody else was at the
+// same row, so that the transaction has to run again. It was not committed then. That a
+// row is there already is such a case too: somebody else has added it.
+func (d Dialect) isConflict(code string) bool {
+	switch d {
+	case PostgreSQL: // serialization_failure, deadlock_detected, unique_violation
+		return slices.Contains([]string{"40001", "40P01", "23505"}, code)
+	case MySQL: // changed since last read, duplicate entry, lock wait timeout, deadlock
+		return slices.Contains([]string{"1020", "1062", "1205", "1213"}, code)
+	}
+	n, err := strconv.Atoi(code)
+	return err == nil && (n&0xff == 5 || n&0xff == 6) // SQLITE_BUSY, SQLITE_LOCKED and their extensions
+}
+
+// isUnwritable reports whether the code of an error says that a bound name has
+// characters which the database's own character set has not, so that nobody there is
+// called so. PostgreSQL's databases need not be of UTF-8.
+func (d Dialect) isUnwritable(code string) bool {
+	return d == PostgreSQL && code == "22P05" // untranslatable_character
+}
+
+// isReadOnly reports whether the code of an error says that the server takes no
+// changes, as replicas do not. Another one may.
+func (d Dialect) isReadOnly(code string) bool {
+	switch d {
+	case PostgreSQL: // read_only_sql_transaction
+		return code == "25006"
+	case MySQL: // --read-only, in read only mode
+		return code == "1290" || code == "1836"
+	}
+	return false
+}
+
+// patterns are operators to the right of which a name would be a pattern.
+var patterns = []string{"LIKE", "ILIKE", "RLIKE", "REGEXP", "GLOB", "MATCH", "TO", "~", "~*", "~~", "~~*"}
+
+// isPattern reports whether a statement's text ends in such an operator.
+func isPattern(text string) bool {
+	fields := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \t\n\r(", r) })
+	if len(fields) == 0 {
+		return false
+	}
+	last := strings.ToUpper(fields[len(fields)-1])
+	return slices.Contains(patterns, last) || strings.HasSuffix(last, "~") || strings.HasSuffix(last, "~*")
+}

@@ -15,9 +15,12 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/saslkit/saslkit/verifier/pam"
 )
 
 func main() {
+	pam.Child() // does not return in a process that asks PAM
 	// A reader that went away is then an error of the write, and a command can
 	// still remove its temporary folder.
 	signal.Ignore(syscall.SIGPIPE)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/saslkit/saslkit/sasldb"
 	"github.com/saslkit/saslkit/verifier"
+	"github.com/saslkit/saslkit/verifier/pam"
 	"github.com/saslkit/saslkit/verifier/shadow"
 	"github.com/saslkit/saslkit/verifier/stored"
 )
@@ -18,17 +19,20 @@ type oldBackend struct {
 	open       func(*oldSaslauthd) (verifier.Verifier, error)
 }
 
-// oldBackends are those that need nothing but this program.
+// oldBackends are those that need nothing but this program, and PAM if that was built in.
 var oldBackends = []oldBackend{
 	{"sasldb", defaultDB, true, openOldSasldb},
 	{"getpwent", "/etc/passwd", false, openOldShadow},
 	{"shadow", "/etc/shadow", false, openOldShadow},
+	{"pam", "", false, openOldPam},
 }
 
 func knownBackends() string {
 	var names []string
 	for _, b := range oldBackends {
-		names = append(names, b.name)
+		if b.name != "pam" || pam.Built {
+			names = append(names, b.name)
+		}
 	}
 	return strings.Join(names, " ")
 }

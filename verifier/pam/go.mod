@@ -3,8 +3,15 @@ module github.com/saslkit/saslkit/verifier/pam
 go 1.26.0
 
 require (
+	github.com/google/go-cmp v0.7.0
 	github.com/msteinert/pam/v2 v2.1.0
-	golang.org/x/sys v0.49.0 // indirect
+	github.com/saslkit/saslkit v0.0.0
+	golang.org/x/sys v0.49.0
+)
+
+require (
+	github.com/xdg-go/stringprep v1.0.4 // indirect
+	golang.org/x/text v0.43.0 // indirect
 )
 
 replace github.com/saslkit/saslkit => ../..

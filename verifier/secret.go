@@ -44,6 +44,10 @@ const (
 	// number (4 digits), seed, the last password used (16 hex digits), and until
 	// when a login holds the series (Unix time, 20 digits).
 	KindOTP
+	// KindOrigin is no secret: it says that the user's others are copies, from where,
+	// and until when they are good, as the text of an Origin. A store keeps it as it
+	// keeps the others; no mechanism asks for it.
+	KindOrigin
 
 	kindEnd
 )
@@ -61,6 +65,7 @@ var kindNames = [...]string{
 	KindSCRAMSHA512:  "SCRAM-SHA-512 keys",
 	KindSCRAMSHA3512: "SCRAM-SHA3-512 keys",
 	KindOTP:          "OTP series",
+	KindOrigin:       "origin of a copy",
 }
 
 // String returns the name used in messages.

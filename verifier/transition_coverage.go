@@ -1,0 +1,119 @@
+package verifier
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/saslkit/saslkit/internal/secret"
+)
+
+// Coverage implements SecretSource. Passwords are checked for those whom the verifier
+// knows; the other kinds are what the store holds. That all have one is said only if
+// the site says so (TransitionOptions.Complete). Users are counted where both can, and
+// there are more of the verifier's than copies.
+func (t *Transitioning) Coverage() Coverage {
+	const check = Kinds(1 << KindCheck)
+	from, to := CoverageOf(t.from), t.to.Coverage()
+	c := Coverage{
+		Some:   from.Some&check | to.Some&^check,
+		All:    from.All & check,
+		Users:  -1,
+		Realms: to.Realms,
+	}
+	if from.Realms != nil && to.Realms != nil {
+		c.Realms = unionOf(from.Realms, to.Realms)
+	}
+	copies := to.Serving([]Kind{KindOrigin})
+	if to.Users > max(copies, 0) {
+		c.All = 0 // the store's own users are not checked here
+	}
+	if t.o.Complete {
+		c.All |= to.All &^ check
+	}
+	if missing := from.Users - copies; from.Users >= 0 && copies >= 0 && missing > 0 && !t.o.Complete {
+		c.Users, c.Counts = from.Users+to.Users-copies, map[Kinds]int{check: missing}
+		for kinds, users := range to.Counts {
+			kinds &^= check
+			if kinds.Has(KindOrigin) {
+				kinds |= check
+			}
+			c.Counts[kinds] += users
+		}
+	}
+	return c
+}
+
+// Own returns the users of the store who are no copies, whom from does not know or need
+// not. A site that checks the passwords of both chains them:
+//
+//	verifier.Chain(t, t.Own())
+//
+// With the store itself in the place of Own, a password that was revoked would still
+// open the copy.
+func (t *Transitioning) Own() SecretSource { return &ownUsers{t: t} }
+
+type ownUsers struct {
+	secret.Opaque
+	t *Transitioning
+}
+
+// String names the store.
+func (o *ownUsers) String() string { return "own users of " + Name(o.t.to) }
+
+// Coverage implements SecretSource.
+func (o *ownUsers) Coverage() Coverage {
+	c := o.t.to.Coverage()
+	if c.Users < 0 || c.Counts == nil || !c.Some.Has(KindOrigin) {
+		return c
+	}
+	own := Coverage{All: AllKinds, Counts: make(map[Kinds]int), Realms: c.Realms}
+	for kinds, users := range c.Counts {
+		if !kinds.Has(KindOrigin) {
+			own.Some, own.All = own.Some|kinds, own.All&kinds
+			own.Users += users
+			own.Counts[kinds] = users
+		}
+	}
+	if own.Users == 0 {
+		own.All = 0
+	}
+	return own
+}
+
+// VerifyPassword implements Verifier. The store is asked for everybody, for a copy as
+// for somebody who is not there.
+func (o *ownUsers) VerifyPassword(ctx context.Context, r Request, password string) (Account, error) {
+	copied, trouble := o.copied(ctx, r)
+	account, err := checked(o.t.to.VerifyPassword(ctx, r, password))
+	switch {
+	case trouble != nil:
+		return Account{}, trouble
+	case copied && Answered(err):
+		return Account{}, ErrNoUser
+	}
+	return account, err
+}
+
+// LookupSecret implements SecretSource.
+func (o *ownUsers) LookupSecret(ctx context.Context, r Request, kinds ...Kind) (Secret, error) {
+	copied, trouble := o.copied(ctx, r)
+	held, err := o.t.to.LookupSecret(ctx, r, kinds...)
+	switch {
+	case trouble != nil:
+		return Secret{}, trouble
+	case copied && Answered(err):
+		return Secret{}, ErrNoUser
+	}
+	return held, err
+}
+
+func (o *ownUsers) copied(ctx context.Context, r Request) (bool, error) {
+	_, err := o.t.to.LookupSecret(ctx, r, KindOrigin)
+	switch {
+	case Refused(err):
+		return false, nil
+	case err != nil && !Terminal(err):
+		return false, fmt.Errorf("verifier: transition: %w: %w", ErrUnavailable, err)
+	}
+	return true, nil
+}

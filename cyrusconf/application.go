@@ -82,6 +82,19 @@ type SQL struct {
 	// sql_statement.
 	Select, Insert, Update string
 	UseSSL                 bool
+
+	// What follows is saslkit's own, and zero if the key is not set. Cyrus ignores
+	// the keys.
+
+	SSLCA         string // a file of certificates, in place of the system's
+	SSLUnverified bool   // with UseSSL, whoever answers is believed
+	List, Delete  string // statements: all users, and to remove one
+	Kinds         string // words for what users have
+	Scheme        string // of passwords without a {SCHEME}
+	Fresh         string // a statement: seconds that a server is behind
+	MaxLag        int    // how many may be, in seconds
+	Replicas      bool   // servers that are only read from may answer
+	Timeout       int    // of a question, in seconds
 }
 
 // LDAPDB are the options of the plugin ldapdb. It prints as REDACTED.
@@ -229,6 +242,13 @@ func (v *view) sql() SQL {
 		Insert:    v.text("sql_insert"),
 		Update:    v.text("sql_update"),
 		UseSSL:    v.boolean("sql_usessl"),
+
+		SSLCA: v.path("sql_ssl_ca"), SSLUnverified: !v.boolean("sql_ssl_verify"),
+		List: v.text("sql_list"), Delete: v.text("sql_delete"),
+		Scheme: v.text("sql_scheme"),
+		Fresh:  v.text("sql_fresh"), MaxLag: v.number("sql_max_lag", 1, 3600), Replicas: v.boolean("sql_replicas"),
+		Timeout: v.number("sql_timeout", 1, 600),
+		Kinds:   strings.Join(v.words("sql_kinds"), " "),
 	}
 	name := "sql_select"
 	if s.Select == "" {
@@ -238,7 +258,22 @@ func (v *view) sql() SQL {
 	if s.Select != "" && !strings.Contains(s.Select, "%u") {
 		v.refuse(name, "compare the column of names with '%u'", "%s: no %%u, so that everybody has the password of the first row", name)
 	}
+	v.sqlTrust(&s)
 	return s
+}
+
+// sqlTrust tells of servers that nobody can be sure of: another's certificate, and
+// passwords that were changed since.
+func (v *view) sqlTrust(s *SQL) {
+	switch {
+	case s.UseSSL && s.SSLUnverified:
+		v.warn("sql_ssl_verify", "write the CA's certificate to a file and sql_ssl_ca: FILE, and leave this line out", "sql_ssl_verify: whoever is between us and the server may be taken for it")
+	case !s.UseSSL && v.isSet("sql_ssl_ca"):
+		v.warn("sql_ssl_ca", "add sql_usessl: yes", "sql_ssl_ca has no effect without sql_usessl")
+	}
+	if s.Replicas && s.Fresh == "" {
+		v.refuse("sql_replicas", "add sql_fresh: a statement that returns how many seconds a server is behind", "sql_replicas: how old an answer is nobody knows, and a password that was revoked would still count")
+	}
 }
 
 func (v *view) sqlEngine() string {

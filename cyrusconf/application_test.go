@@ -132,6 +132,10 @@ var faultCases = []struct {
 	// What is unwise or unknown.
 	{"log level", "log_level: 7\n", []string{"1: log_level: 7 may write passwords to the log (write 6 or less)"}},
 	{"select for nobody", "sql_select: SELECT p FROM u\n", []string{"!1: sql_select: no %u, so that everybody has the password of the first row (compare the column of names with '%u')"}},
+	{"saslkit's own keys of SQL", "sql_usessl: yes\nsql_ssl_ca: /etc/ca.pem\nsql_list: SELECT 1\nsql_kinds: password otp\nsql_scheme: CRYPT\nsql_max_lag: 9\nsql_timeout: 3\n", nil},
+	{"a certificate that is not looked at", "sql_usessl: yes\nsql_ssl_verify: no\n", []string{"2: sql_ssl_verify: whoever is between us and the server may be taken for it (write the CA's certificate to a file and sql_ssl_ca: FILE, and leave this line out)"}},
+	{"a CA without TLS", "sql_ssl_ca: /etc/ca.pem\n", []string{"1: sql_ssl_ca has no effect without sql_usessl (add sql_usessl: yes)"}},
+	{"replicas of any age", "sql_replicas: yes\n", []string{"!1: sql_replicas: how old an answer is nobody knows, and a password that was revoked would still count (add sql_fresh: a statement that returns how many seconds a server is behind)"}},
 	{"engine", "sql_engine: postgres\n", []string{`!1: sql_engine: no engine "postgres" (write sql_engine: pgsql)`}},
 	{"unknown engine", "sql_engine: oracle\n", []string{`!1: sql_engine: no engine "oracle" (write one of mysql, pgsql, sqlite, sqlite3)`}},
 	{"blanks between hosts", "sql_hostnames: a.example b.example\n", []string{"!1: sql_hostnames: names are separated by commas, not blanks (write sql_hostnames: a.example,b.example)"}},

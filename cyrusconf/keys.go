@@ -31,8 +31,12 @@ type key struct {
 // byBuild tells of a default that whoever builds Cyrus SASL chooses.
 const byBuild = "the build"
 
+// byUs tells of a key that saslkit alone looks up, and Cyrus ignores.
+const byUs = "saslkit"
+
 // applicationKeys are what libsasl2 2.1.28 and its plugins look up, read off the
-// source and the strings of Debian's build.
+// source and the strings of Debian's build, and after those of a plugin what saslkit
+// looks up beside them.
 var applicationKeys = []key{
 	{name: "pwcheck_method", kind: aWords, value: "auxprop"},
 	{name: "mech_list", kind: aWords},
@@ -68,6 +72,16 @@ var applicationKeys = []key{
 	{name: "sql_insert", kind: aText},
 	{name: "sql_update", kind: aText},
 	{name: "sql_usessl", kind: aBoolean, value: "no"},
+	{name: "sql_ssl_ca", kind: aPath, from: byUs},
+	{name: "sql_ssl_verify", kind: aBoolean, value: "yes", from: byUs},
+	{name: "sql_list", kind: aText, from: byUs},
+	{name: "sql_delete", kind: aText, from: byUs},
+	{name: "sql_kinds", kind: aWords, from: byUs},
+	{name: "sql_scheme", kind: aWord, from: byUs},
+	{name: "sql_fresh", kind: aText, from: byUs},
+	{name: "sql_max_lag", kind: aNumber, from: byUs},
+	{name: "sql_replicas", kind: aBoolean, value: "no", from: byUs},
+	{name: "sql_timeout", kind: aNumber, from: byUs},
 	{name: "ldapdb_uri", kind: aWords},
 	{name: "ldapdb_id", kind: aText},
 	{name: "ldapdb_pw", kind: aPassword},

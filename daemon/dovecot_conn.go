@@ -11,27 +11,37 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/saslkit/saslkit/internal/dovecotauth"
 )
 
-// A dovecotConn is one connection of a client. One goroutine reads; each step of a
-// request is a goroutine of its own, and so is its expiry.
+// A dovecotConn is one connection of a client. One goroutine at a time reads, and takes
+// the steps of requests; while one that is slow is being taken, another reads on. The
+// expiry of a request is a goroutine of its own.
 type dovecotConn struct {
 	*Conn
 	dovecot *Dovecot
 	times   dovecotTimes
 	ctx     context.Context
 	cancel  context.CancelFunc
-	steps   sync.WaitGroup // goroutines of requests
+	steps   sync.WaitGroup // that are being taken, and expiries
+
+	// Which step is being taken by the goroutine that reads; 0: none. Whoever makes it 0
+	// reads on.
+	taking atomic.Uint64
+	over   chan struct{} // closed when nobody reads any more
 
 	// Of the goroutine that reads.
-	minor    uint32    // of the client's version
-	lineEnd  time.Time // by when the line that has begun must be complete; zero: none has
-	lineHead []byte    // what it begins with
-	full     rarely    // when there were too many requests
-	lookEnd  time.Time // until when is read what is left; zero: the client can write
+	lines    *dovecotauth.Reader
+	taken    uint64      // steps
+	slow     *time.Timer // goes off when a step is
+	minor    uint32      // of the client's version
+	lineEnd  time.Time   // by when the line that has begun must be complete; zero: none has
+	lineHead []byte      // what it begins with
+	full     rarely      // when there were too many requests
+	lookEnd  time.Time   // until when is read what is left; zero: the client can write
 
 	mu       sync.Mutex
 	requests map[uint32]*dovecotRequest // under way; nil: there was none yet
@@ -39,8 +49,7 @@ type dovecotConn struct {
 	hungUp   bool                       // what is being worked on is answered, and then it is over
 	ended    bool                       // no more is read
 
-	writing sync.Mutex // comes before mu
-	broken  bool       // a write has failed; under writing
+	out replies
 }
 
 // greet says what a server says first, without waiting for the client: Exim says
@@ -59,11 +68,30 @@ func (x *dovecotConn) greet() {
 
 // serve reads until the connection ends, or should.
 func (x *dovecotConn) serve() {
-	lines := dovecotauth.NewReader(x)
-	for {
-		line, err := lines.Line()
+	x.lines, x.over = dovecotauth.NewReader(x), make(chan struct{})
+	x.slow = time.AfterFunc(quick, x.readOnElsewhere)
+	x.read()
+	<-x.over
+}
+
+// read reads and takes steps until the connection ends or somebody else reads on. What
+// panics, in a logger or an observer, ends the connection.
+func (x *dovecotConn) read() {
+	elsewhere := false
+	defer func() {
+		if v := recover(); v != nil {
+			x.warn(fmt.Sprintf("daemon: a connection was given up: panic of type %T", v)) // the value may hold anything
+		}
+		if !elsewhere {
+			x.abandon()
+			close(x.over)
+		}
+	}()
+	for !elsewhere {
+		line, err := x.lines.Line()
+		var s *dovecotStep
 		if err == nil {
-			err = x.handle(line)
+			s, err = x.handle(line)
 		}
 		if err == dovecotauth.ErrLineTooLong {
 			x.refuseLine()
@@ -72,7 +100,41 @@ func (x *dovecotConn) serve() {
 			x.complain(err)
 			return
 		}
+		elsewhere = s != nil && !x.take(s)
 	}
+}
+
+// quick is how long a step may take before another goroutine reads on.
+const quick = time.Millisecond
+
+// take takes a step, and reports whether who did goes on reading. Most steps are quicker
+// than a goroutine can be woken for them.
+func (x *dovecotConn) take(s *dovecotStep) bool {
+	x.taken++
+	turn := x.taken
+	x.steps.Add(1)
+	defer x.steps.Done()
+	x.taking.Store(turn)
+	x.slow.Reset(quick)
+	x.step(s)
+	if x.taking.CompareAndSwap(turn, 0) {
+		x.slow.Stop()
+		return true
+	}
+	x.flush()
+	return false
+}
+
+// readOnElsewhere is called when a step takes long.
+func (x *dovecotConn) readOnElsewhere() {
+	turn := x.taking.Load()
+	if turn == 0 || !x.taking.CompareAndSwap(turn, 0) {
+		return // it has just been taken
+	}
+	x.dovecot.workers.Go(func() {
+		x.flush() // what others are waiting for
+		x.read()
+	})
 }
 
 var (
@@ -80,9 +142,10 @@ var (
 	errSlowLine = errors.New("daemon: a client does not complete its line in time")
 )
 
-// Read is for the reader of lines. A connection that should end is read on as long as
+// Read is for the reader of lines: what was said is answered first. A connection that should end is read on as long as
 // requests are under way.
 func (x *dovecotConn) Read(b []byte) (int, error) {
+	x.flush()
 	for {
 		n, err := x.Conn.Read(b)
 		switch {
@@ -153,15 +216,16 @@ func (x *dovecotConn) lastLook() bool {
 	return first
 }
 
-func (x *dovecotConn) handle(line []byte) error {
+// handle does what a line says, as far as that is not the step that it returns.
+func (x *dovecotConn) handle(line []byte) (*dovecotStep, error) {
 	m, err := dovecotauth.ParseClient(line)
 	if err != nil {
-		return fmt.Errorf("%w: %w", errProtocol, err)
+		return nil, fmt.Errorf("%w: %w", errProtocol, err)
 	}
 	switch m := m.(type) {
 	case dovecotauth.Version:
 		if m.Major != dovecotauth.Major {
-			return fmt.Errorf("%w: version %d.%d", errProtocol, m.Major, m.Minor)
+			return nil, fmt.Errorf("%w: version %d.%d", errProtocol, m.Major, m.Minor)
 		}
 		x.minor = m.Minor
 	case dovecotauth.Auth:
@@ -171,7 +235,7 @@ func (x *dovecotConn) handle(line []byte) error {
 	case dovecotauth.Cancel:
 		x.forget(m.ID)
 	}
-	return nil
+	return nil, nil
 }
 
 // complain tells the log why a connection ends, if that is the client's fault.
@@ -187,15 +251,20 @@ func (x *dovecotConn) warn(reason string) {
 	}
 }
 
-// end settles what is under way. A client that is gone has abandoned it; after hanging
-// up, what is being worked on is still answered.
-func (x *dovecotConn) end() {
-	defer x.cancel() // also if a guard panics
+// abandon settles what is under way when nobody reads any more. A client that is gone
+// has abandoned it; after hanging up, what is being worked on is still answered.
+func (x *dovecotConn) abandon() {
 	hungUp := x.settle(func(r *dovecotRequest) bool { return !x.hungUp || !r.busy })
 	if !hungUp {
 		x.cancel()
 	}
+}
+
+// end waits for what is being worked on.
+func (x *dovecotConn) end() {
+	defer x.cancel() // also if a guard panics
 	x.steps.Wait()
+	x.flush()
 	x.settle(func(*dovecotRequest) bool { return true })
 }
 
@@ -234,32 +303,5 @@ func (x *dovecotConn) rest() {
 	x.mu.Unlock()
 	if last && x.Stopping() {
 		x.Stop()
-	}
-}
-
-func (x *dovecotConn) say(m dovecotauth.Message) {
-	x.writing.Lock()
-	defer x.writing.Unlock()
-	x.write(m)
-}
-
-// write is called with writing locked. After a failure, which may have left half a line,
-// nothing more is said and nobody waits for the client again.
-func (x *dovecotConn) write(m dovecotauth.Message) {
-	if x.broken {
-		return
-	}
-	text, err := m.Append(nil)
-	if err == nil && len(text) > maxReply {
-		err = errors.New("daemon: a reply is too long")
-	}
-	if err == nil {
-		x.SetWriteDeadline(time.Now().Add(x.times.write))
-		_, err = x.Conn.Write(text)
-	}
-	if err != nil {
-		x.broken = true
-		x.cancel()
-		x.hangUp()
 	}
 }

@@ -25,14 +25,16 @@ func (x *dovecotConn) claim(r *dovecotRequest) bool {
 	return true
 }
 
-// succeed says who has logged in. A name that cannot be said is trouble of ours.
+// succeed says who has logged in: whom the client acts as, which is the one name that
+// Postfix and Exim know.
 func (x *dovecotConn) succeed(r *dovecotRequest, data []byte) {
 	result, ok := r.peer.Result()
-	user := result.Name()
+	self := result.Name()
+	user := self
 	if result.Authzid != "" && result.Authzid != result.User {
 		user = result.Authzid
 	}
-	if !ok || !sayable(user) {
+	if !ok || !sayable(user) || !sayable(self) {
 		if ok {
 			x.warn(fmt.Sprintf("daemon: logged in as %.200q, which cannot be said to clients (no control characters)", user))
 		}
@@ -40,6 +42,10 @@ func (x *dovecotConn) succeed(r *dovecotRequest, data []byte) {
 		return
 	}
 	params := dovecotauth.Params{"user=" + user}
+	if user != self && r.minor > 0 {
+		// As Dovecot says it of a master user, with and without a separator.
+		params = append(params, "original_user="+self, "auth_user="+self)
+	}
 	if r.final && data != nil {
 		params = append(params, "resp="+dovecotauth.Encode(data))
 	}

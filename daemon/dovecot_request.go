@@ -34,18 +34,24 @@ func (r *dovecotRequest) close() {
 	r.peer.Close()
 }
 
+// A dovecotStep is the next step of a request.
+type dovecotStep struct {
+	*dovecotRequest
+	response []byte
+}
+
 // auth begins a login.
-func (x *dovecotConn) auth(a dovecotauth.Auth) error {
+func (x *dovecotConn) auth(a dovecotauth.Auth) (*dovecotStep, error) {
 	r := x.newRequest(a)
 	switch used, full := x.add(r); {
 	case used:
-		return fmt.Errorf("%w: request %d is under way already", errProtocol, a.ID)
+		return nil, fmt.Errorf("%w: request %d is under way already", errProtocol, a.ID)
 	case full:
 		if x.full.now() {
 			x.warn(fmt.Sprintf("daemon: %d requests are under way", maxOutstanding))
 		}
 		x.refuse(r, &saslkit.Error{Class: mech.Unavailable, Code: "outstanding"})
-		return nil
+		return nil, nil
 	}
 	var response []byte
 	var err error
@@ -56,10 +62,9 @@ func (x *dovecotConn) auth(a dovecotauth.Auth) error {
 	}
 	if err != nil {
 		x.fail(r, mech.AsError(err))
-		return nil
+		return nil, nil
 	}
-	x.run(r, response)
-	return nil
+	return &dovecotStep{r, response}, nil
 }
 
 func (x *dovecotConn) newRequest(a dovecotauth.Auth) *dovecotRequest {
@@ -95,21 +100,20 @@ func notBase64(err error) error {
 }
 
 // cont goes on with a login. One that is not there any more has been answered.
-func (x *dovecotConn) cont(m dovecotauth.Cont) error {
+func (x *dovecotConn) cont(m dovecotauth.Cont) (*dovecotStep, error) {
 	r, busy := x.resume(m.ID)
 	switch {
 	case r == nil:
-		return nil
+		return nil, nil
 	case busy:
-		return fmt.Errorf("%w: request %d is continued before it was answered", errProtocol, m.ID)
+		return nil, fmt.Errorf("%w: request %d is continued before it was answered", errProtocol, m.ID)
 	}
 	response, err := m.Message()
 	if err != nil {
 		x.fail(r, mech.AsError(notBase64(err)))
-		return nil
+		return nil, nil
 	}
-	x.run(r, response)
-	return nil
+	return &dovecotStep{r, response}, nil
 }
 
 // resume ends the client's turn.
@@ -152,30 +156,28 @@ func (x *dovecotConn) strayed(r *dovecotRequest) {
 	}
 }
 
-// run takes a step on a goroutine of its own. What panics there, in a guard or a
-// logger, is temporary trouble of this request.
-func (x *dovecotConn) run(r *dovecotRequest, response []byte) {
-	x.steps.Add(1)
-	x.dovecot.workers.Go(func() {
-		defer x.steps.Done()
-		defer x.strayed(r)
-		defer x.survive(r)
-		x.step(r, response)
-	})
-}
-
+// survive ends a request whose step panics, in a guard or a logger: that is temporary
+// trouble of this request, and if it goes on panicking the end of the connection.
 func (x *dovecotConn) survive(r *dovecotRequest) {
 	v := recover()
 	if v == nil {
 		return
 	}
+	defer func() {
+		if recover() != nil {
+			x.hangUp()
+		}
+	}()
 	x.warn(fmt.Sprintf("daemon: a request was given up: panic of type %T", v)) // the value may hold anything, a password among it
 	x.fail(r, &saslkit.Error{Class: mech.Unavailable, Code: "panic"})
 }
 
 // step takes one step and says what it came to.
-func (x *dovecotConn) step(r *dovecotRequest, response []byte) {
-	o := r.next(response)
+func (x *dovecotConn) step(s *dovecotStep) {
+	r := s.dovecotRequest
+	defer x.strayed(r)
+	defer x.survive(r)
+	o := r.next(s.response)
 	switch o.State {
 	case saslkit.More:
 		x.challenge(r, o.Data)
@@ -205,10 +207,10 @@ func (r *dovecotRequest) next(response []byte) saslkit.Outcome {
 // challenge makes it the client's turn. It is so before the client can know, and nothing
 // about the request is said before the challenge.
 func (x *dovecotConn) challenge(r *dovecotRequest, data []byte) {
-	x.writing.Lock()
-	defer x.writing.Unlock()
+	x.out.mu.Lock()
+	defer x.out.mu.Unlock()
 	if x.await(r) {
-		x.write(dovecotauth.Cont{ID: r.id, Data: dovecotauth.Encode(data)})
+		x.put(dovecotauth.Cont{ID: r.id, Data: dovecotauth.Encode(data)})
 	}
 }
 
@@ -243,6 +245,7 @@ func (x *dovecotConn) expire(r *dovecotRequest) {
 	defer x.steps.Done()
 	defer x.survive(r)
 	x.refuse(r, &saslkit.Error{Class: mech.Cancelled, Code: "expired"})
+	x.flush()
 	x.rest()
 }
 

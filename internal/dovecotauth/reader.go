@@ -25,8 +25,8 @@ type Reader struct {
 func NewReader(r io.Reader) *Reader { return &Reader{r: r} }
 
 const (
-	firstBuffer = 512 // bytes; answers and most requests are shorter
-	emptyReads  = 100 // in a row end a reader that makes no progress
+	firstBuffer = 2048 // bytes; answers and most requests are shorter
+	emptyReads  = 100  // in a row end a reader that makes no progress
 )
 
 // Line returns the next line without its LF, valid until the next call. At the end it

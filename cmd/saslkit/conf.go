@@ -103,37 +103,62 @@ func (s *site) open() error {
 	return nil
 }
 
-// openAuxprop opens the stores of secrets. With Cyrus a sasldb that is missing has no
-// users. Here that is an error if passwords are to be checked by it, and otherwise
-// leaves the site without secrets, so that what needs them is not offered.
+// openAuxprop opens the stores of secrets, which are asked in turn.
 func (s *site) openAuxprop() error {
+	var stores []verifier.Verifier
 	for _, plugin := range s.plugins() {
-		if plugin != "sasldb" {
-			return usage("%s: auxprop_plugin %s is not built in (known: sasldb)", s.app.Where("auxprop_plugin"), plugin)
+		var v verifier.Verifier
+		var err error
+		switch plugin {
+		case "sasldb":
+			v, err = s.openSasldb()
+		case "sql":
+			v, err = newSQLStore(s.app.Name, s.app.SQL)
+		default:
+			err = usage("%s: auxprop_plugin %s is not built in (known: sasldb sql)", s.app.Where("auxprop_plugin"), plugin)
+		}
+		if err != nil {
+			return err
+		}
+		if v != nil {
+			s.closed = append(s.closed, v.(io.Closer))
+			stores = append(stores, v)
 		}
 	}
-	path := s.app.SasldbPath
-	_, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) && !slices.Contains(s.app.PwcheckMethod, "auxprop") {
-		s.std.say("%s (sasldb_path: %s): there is no such file, so no store holds secrets", path, s.app.Where("sasldb_path"))
-		return nil
+	if v := chained(stores); v != nil {
+		s.auxprop, _ = verifier.SourceOf(v)
 	}
-	db, err := openSasldb(path)
-	if err != nil {
-		return err
-	}
-	s.closed = append(s.closed, db.(io.Closer))
-	s.auxprop, _ = verifier.SourceOf(db)
 	return nil
 }
 
-// plugins are those of auxprop_plugin. Without it Cyrus asks all that are installed:
-// here, sasldb.
-func (s *site) plugins() []string {
-	if s.app.AuxpropPlugin == nil {
-		return []string{"sasldb"}
+// openSasldb opens the sasldb; nil if there is none. With Cyrus one that is missing has
+// no users. Here that is an error if passwords are to be checked by it alone, and
+// otherwise leaves the site without its secrets, so that what needs them is not offered.
+func (s *site) openSasldb() (verifier.Verifier, error) {
+	path := s.app.SasldbPath
+	_, err := os.Stat(path)
+	alone := len(s.plugins()) == 1
+	if errors.Is(err, fs.ErrNotExist) && !(alone && slices.Contains(s.app.PwcheckMethod, "auxprop")) {
+		so := "it holds no secrets"
+		if alone {
+			so = "no store holds secrets"
+		}
+		s.std.say("%s (sasldb_path: %s): there is no such file, so %s", path, s.app.Where("sasldb_path"), so)
+		return nil, nil
 	}
-	return s.app.AuxpropPlugin
+	return openSasldb(path)
+}
+
+// plugins are those of auxprop_plugin. Without it Cyrus asks all that are installed:
+// here sasldb, and sql if there is a statement for it.
+func (s *site) plugins() []string {
+	switch {
+	case s.app.AuxpropPlugin != nil:
+		return s.app.AuxpropPlugin
+	case s.app.SQL.Select != "":
+		return []string{"sasldb", "sql"}
+	}
+	return []string{"sasldb"}
 }
 
 func (s *site) openMethod(method string) (err error) {

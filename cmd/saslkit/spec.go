@@ -31,6 +31,7 @@ var storeKinds = []storeKind{
 	{"saslauthd", "DIR", func(dir string) (verifier.Verifier, error) { return openSaslauthd(filepath.Join(dir, "mux")) }},
 	{"pwcheck", "DIR", func(dir string) (verifier.Verifier, error) { return openPwcheck(filepath.Join(dir, "pwcheck")) }},
 	{"dovecot", "SOCKET", openDovecot},
+	{"sql", "FILE", openSQL},
 	{"pam", "SERVICE", openPam},
 }
 

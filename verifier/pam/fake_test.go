@@ -18,8 +18,13 @@ import (
 // TestMain makes the children of these tests, which are this program too. The service
 // "fake" is not PAM's.
 func TestMain(m *testing.M) {
+	if args := os.Getenv(parentVariable); args != "" {
+		parent(strings.Split(args, "\t"))
+	}
 	if os.Getenv(childVariable) == "" {
-		os.Exit(m.Run())
+		code := m.Run()
+		cleanUp()
+		os.Exit(code)
 	}
 	os.Unsetenv(childVariable)
 	in, out := inherited()
@@ -30,6 +35,9 @@ func TestMain(m *testing.M) {
 		return check(q)
 	}, os.Exit))
 }
+
+// cleanUp removes what tests share.
+var cleanUp = func() {}
 
 var fakeUsers = []verifiertest.User{
 	{Name: "alice", Password: "canary-A7"},

@@ -164,8 +164,10 @@ func (c *conversation) RespondPAM(style pam.Style, text string) (string, error) 
 //
 // When something else than the password was asked for, the answer is a refusal, whatever
 // the module makes of it: trouble would tell that the password, which most stacks ask for
-// first, was right. And libpam denies permission for a stack without modules or with a
-// line that it cannot read: as long as nobody has asked for the password that is trouble.
+// first, was right. And libpam denies permission for a stack without modules, with a line
+// that it cannot read or with a module that returns what is no code: as long as nobody has
+// asked for the password that is trouble. Afterwards it looks like pam_access, and the
+// system's log tells.
 func (c *conversation) judge(phase string, err error) answer {
 	a := judge(phase, err)
 	switch {

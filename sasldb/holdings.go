@@ -12,7 +12,7 @@ var loginProperties = func() (names []string) {
 	for _, p := range properties {
 		names = append(names, p.name)
 	}
-	names = append(names, propertySCRAM)
+	names = append(names, propertySCRAM, propertyOrigin)
 	for _, m := range scramMechanisms {
 		names = append(names, m.more)
 	}
@@ -53,6 +53,9 @@ func (h *holdings) secret(kind verifier.Kind) (secret []byte, held bool) {
 		if p := &properties[i]; p.kind == kind && h.values[i] != nil {
 			return p.decode(h.values[i])
 		}
+	}
+	if kind == verifier.KindOrigin {
+		return originOf(h.value)
 	}
 	if _, password := h.value(PropertyPassword); password || !kind.IsSCRAM() {
 		return nil, false

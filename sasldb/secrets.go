@@ -27,6 +27,9 @@ func secretsFrom(values map[string][]byte, account verifier.Account) (secrets []
 			secrets = append(secrets, verifier.Secret{Kind: kind, Value: value, Account: account})
 		}
 	}
+	if origin, ok := originSecret(values, account); ok {
+		secrets = append(secrets, origin)
+	}
 	return secrets
 }
 
@@ -34,7 +37,12 @@ func secretsFrom(values map[string][]byte, account verifier.Account) (secrets []
 func propertiesFor(secrets []verifier.Secret) (map[string][]byte, error) {
 	values := map[string][]byte{}
 	keys := map[verifier.Kind][]byte{}
+	var origin []byte
 	for _, s := range secrets {
+		if s.Kind == verifier.KindOrigin {
+			origin = s.Value
+			continue
+		}
 		if s.Kind.IsSCRAM() {
 			record, err := verifier.FormatSCRAM(s, verifier.SCRAMRecord)
 			if err != nil {
@@ -49,5 +57,11 @@ func propertiesFor(secrets []verifier.Secret) (map[string][]byte, error) {
 		}
 		values[name] = bytes.Clone(value)
 	}
-	return values, putSCRAM(values, keys)
+	if err := putSCRAM(values, keys); err != nil {
+		return nil, err
+	}
+	if origin != nil {
+		putOrigin(values, origin)
+	}
+	return values, nil
 }

@@ -117,7 +117,7 @@ func (k keyring) stored() map[string][]byte {
 // isSecret reports whether a property can let its user in, with this package or
 // with Cyrus SASL.
 func isSecret(property string) bool {
-	return property == PropertyPassword || isSCRAM(property) || strings.HasPrefix(property, "cmusaslsecret")
+	return property == PropertyPassword || isSCRAM(property) || property == propertyOrigin || strings.HasPrefix(property, "cmusaslsecret")
 }
 
 // sameSecrets reports whether two lists hold the same, in any order.

@@ -72,7 +72,7 @@ func (d *Dovecot) ServeConn(ctx context.Context, c *Conn) {
 	x := &dovecotConn{Conn: c, dovecot: d, ctx: ctx, cancel: cancel, times: d.times.orUsual()}
 	defer x.end()
 	if d.Logger != nil {
-		d.Logger.Info("auth client", "peer", c.Peer.String())
+		d.Logger.Info("auth client", "peer", c.Peer().String())
 	}
 	x.greet()
 	x.serve()

@@ -247,7 +247,7 @@ func (x *dovecotConn) complain(err error) {
 
 func (x *dovecotConn) warn(reason string) {
 	if x.dovecot.Logger != nil {
-		x.dovecot.Logger.Warn("auth client", "peer", x.Peer.String(), "reason", reason)
+		x.dovecot.Logger.Warn("auth client", "peer", x.Peer().String(), "reason", reason)
 	}
 }
 

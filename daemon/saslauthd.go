@@ -10,7 +10,6 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/saslkit/saslkit/internal/saslauthdwire"
 	"github.com/saslkit/saslkit/realm"
@@ -80,8 +79,8 @@ const (
 
 // ServeConn implements Handler.
 func (s *Saslauthd) ServeConn(ctx context.Context, c *Conn) {
-	ctx, cancel := context.WithTimeout(ctx, s.times.total())
-	defer cancel()
+	ctx, stop := within(ctx, s.times.total())
+	defer stop()
 	request, err := s.read(newRequestReader(c, s.times))
 	var reply []byte
 	if err == nil {
@@ -91,8 +90,7 @@ func (s *Saslauthd) ServeConn(ctx context.Context, c *Conn) {
 		reply = refusal(err)
 	}
 	if reply != nil {
-		c.SetWriteDeadline(time.Now().Add(writeTime))
-		c.Write(reply)
+		c.Write(reply) // does not wait: there is room for it in any socket
 	}
 }
 

@@ -104,5 +104,5 @@ func complain(l *slog.Logger, who string, c *Conn, err error) {
 	if l == nil || err == io.EOF || c.Stopping() {
 		return
 	}
-	l.Warn(who, "peer", c.Peer.String(), "reason", err.Error())
+	l.Warn(who, "peer", c.Peer().String(), "reason", err.Error())
 }

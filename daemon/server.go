@@ -25,12 +25,14 @@ type Handler interface {
 // A Conn is a connection to a Server.
 type Conn struct {
 	net.Conn
-	// Peer is who connected, as far as the system tells: on unix sockets of Linux.
-	Peer Credentials
 
 	mu       sync.Mutex
 	stopping bool
 }
+
+// Peer is who connected, as far as the system tells: on unix sockets of Linux that are
+// not closed.
+func (c *Conn) Peer() Credentials { return credentialsOf(c.Conn) }
 
 // longAgo is a deadline that has passed.
 var longAgo = time.Unix(1, 0)
@@ -174,7 +176,6 @@ func (s *Server) begin(ctx context.Context, nc net.Conn) {
 		}
 		return
 	}
-	c.Peer = credentialsOf(nc)
 	s.all.Add(1)
 	s.workers.Go(func() {
 		defer s.all.Done()

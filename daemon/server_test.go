@@ -176,7 +176,7 @@ func TestConnDeadlines(t *testing.T) {
 func TestConnPeer(t *testing.T) {
 	t.Parallel()
 	peers := make(chan Credentials, 1)
-	r := startServer(t, &Server{Handler: handlerFunc(func(_ context.Context, c *Conn) { peers <- c.Peer })})
+	r := startServer(t, &Server{Handler: handlerFunc(func(_ context.Context, c *Conn) { peers <- c.Peer() })})
 	dialOnly(t, r.socket)
 	if p := <-peers; p.Known && (p.PID != os.Getpid() || p.UID != os.Getuid() || p.GID != os.Getgid()) {
 		t.Errorf("connected by %v", p)

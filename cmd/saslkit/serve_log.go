@@ -3,11 +3,12 @@ package main
 import (
 	"io"
 	"sync"
+	"time"
 )
 
-// A logWriter writes lines to w on a goroutine of its own: those that came meanwhile go
-// out in one write, so that the log costs a busy daemon little. It may be used
-// concurrently.
+// A logWriter writes lines to w on a goroutine of its own, at most every 10 ms: those
+// that came meanwhile go out in one write, so that the log costs a busy daemon little. It
+// may be used concurrently.
 type logWriter struct {
 	w    io.Writer
 	mu   sync.Mutex
@@ -17,6 +18,10 @@ type logWriter struct {
 	end  bool
 	done chan struct{}
 }
+
+// logPause is between two writes. A daemon that is killed takes with it what it would
+// have logged in so long.
+const logPause = 10 * time.Millisecond
 
 // maxLog is how much may wait to be written, in bytes; whoever has more to say waits.
 const maxLog = 1 << 20
@@ -54,6 +59,7 @@ func (l *logWriter) run() {
 		l.mu.Unlock()
 		if len(text) > 0 {
 			l.w.Write(text)
+			time.Sleep(logPause)
 		} else if end {
 			return
 		}

@@ -1,6 +1,7 @@
 package shadow
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -27,6 +28,7 @@ type entry struct {
 	unusable error // why there is no value; nil if there is one
 	locked   bool
 	aging    aging
+	sum      [sha256.Size]byte // of the line
 }
 
 // parse reads a whole file.
@@ -77,6 +79,7 @@ func (t *table) add(line string) (stored.Value, error) {
 		e = entry{unusable: err}
 		err = fmt.Errorf("user %.64q: %w", name, err)
 	}
+	e.sum = sha256.Sum256([]byte(line))
 	t.users[name] = e
 	return e.value, err
 }

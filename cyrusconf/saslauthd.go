@@ -57,6 +57,11 @@ type LDAP struct {
 	CACertDir          string
 	Ciphers, Cert, Key string // TLS's; Cert and Key are paths
 	Debug              int
+
+	// saslkit's own keys, for AuthCustom but the first.
+	UserAttr, SCRAMAttr string   // attributes of the account's name and of SCRAM keys
+	Kinds               []string // what every user has: password check scram-sha-256 …
+	ListFilter          string   // finds all users, who are counted by it
 }
 
 // Kerberos are the options of saslauthd -a kerberos5.
@@ -77,6 +82,7 @@ const (
 	AuthBind     AuthMethod = iota // search the user, then bind as him
 	AuthCustom                     // search the user, compare the attribute
 	AuthFastbind                   // bind as what the filter expands to, without a search
+	AuthCompare                    // search the user, let the server compare; saslkit's own
 )
 
 // String returns the word of the file.
@@ -125,7 +131,7 @@ const (
 func (c Check) String() string { return [...]string{"default", "no", "yes"}[c] }
 
 var (
-	authMethods = []string{"bind", "custom", "fastbind"}
+	authMethods = []string{"bind", "custom", "fastbind", "compare"}
 	scopes      = []string{"sub", "one", "base"}
 	derefs      = []string{"never", "search", "find", "always"}
 )
@@ -197,6 +203,9 @@ func (v *view) ldap() LDAP {
 		Cert:         v.path("ldap_tls_cert"),
 		Key:          v.path("ldap_tls_key"),
 		Debug:        v.number("ldap_debug", -1, 1<<30),
+
+		UserAttr: v.text("ldap_user_attr"), SCRAMAttr: v.text("ldap_scram_attr"),
+		Kinds: v.words("ldap_kinds"), ListFilter: v.text("ldap_list_filter"),
 	}
 	v.imply(&l)
 	return l

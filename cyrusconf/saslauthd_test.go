@@ -37,7 +37,7 @@ var daemonCases = []struct {
 		"!1: ldap_scope: line ends with CR LF, of which the CR is a part of the value (save the file with line ends of Unix)",
 		"!2: ldap_password: line ends with CR LF, of which the CR is a part of the value (save the file with line ends of Unix)",
 	}},
-	{"unknown word", "ldap_auth_method: simple\n", []string{`!1: ldap_auth_method: "simple" is not one of its words (write one of bind, custom, fastbind)`}},
+	{"unknown word", "ldap_auth_method: simple\n", []string{`!1: ldap_auth_method: "simple" is not one of its words (write one of bind, custom, fastbind, compare)`}},
 	{"attribute without group", "ldap_group_attr: member\n", []string{"!1: ldap_group_attr has no effect: no group is named, and everybody may log in (add ldap_group_dn or ldap_group_filter, or delete the line)"}},
 	{"filter without method", "ldap_group_filter: (member=%D)\n", []string{"!1: ldap_group_filter without ldap_group_match_method: filter lets nobody in (add ldap_group_match_method: filter)"}},
 	{"method without filter", "ldap_group_match_method: filter\nldap_group_dn: cn=mail\n", []string{"!1: ldap_group_match_method: filter without ldap_group_filter lets nobody in (add ldap_group_filter)"}},
@@ -65,7 +65,7 @@ func TestSaslauthd(t *testing.T) {
 			Name: "smtpd.conf", Lines: map[string]int{},
 			LDAP: LDAP{
 				Servers: []string{"ldap://localhost/"}, Filter: "(uid=%u)", PasswordAttr: "userPassword", Version: 3,
-				Restart: true, Timeout: 5 * time.Second, TimeLimit: 5 * time.Second, SizeLimit: 1, GroupAttr: "uniqueMember",
+				Restart: true, Timeout: 5 * time.Second, TimeLimit: 5 * time.Second, SizeLimit: 1, GroupAttr: "uniqueMember", SCRAMAttr: "authPassword",
 			},
 			Kerberos: Kerberos{Keytab: "/etc/krb5.keytab", VerifyPrincipal: "host"},
 			HTTPForm: HTTPForm{Host: "localhost", Port: "80"},

@@ -22,7 +22,7 @@ func TestLDAPContract(t *testing.T) {
 		"fastbind": func(o *ldap.Options) { o.Method, o.Filter = ldap.Fastbind, "uid=%u,ou=people,dc=example" },
 		"compare":  func(o *ldap.Options) { o.Method = ldap.Compare },
 		"attributes": func(o *ldap.Options) {
-			o.Method, o.Kinds = ldap.Attributes, []verifier.Kind{verifier.KindPassword}
+			o.Method, o.Kinds = ldap.Attributes, verifier.KindsOf(verifier.KindPassword)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

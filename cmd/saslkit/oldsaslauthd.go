@@ -34,6 +34,8 @@ import (
 //     that realm, whom saslpasswd2 cannot make, so that nobody with a realm logs in.
 //   - -O names the file that is read instead of the system's.
 //   - shadow and getpwent read the files, not what nsswitch.conf adds to them.
+//   - ldap closes the connection in temporary trouble, where the original says NO, and
+//     cuts a login with an '@' and no realm beside it unless -r is given.
 type oldSaslauthd struct {
 	std           *stdio
 	backend       *oldBackend
@@ -46,14 +48,15 @@ type oldSaslauthd struct {
 }
 
 const oldSaslauthdUsage = `usage: saslauthd -a mechanism [options]
-	-a mechanism	sasldb, shadow or getpwent
+	-a mechanism	one of those that -v prints: sasldb, shadow, getpwent, pam, ldap
 	-c		remember who logged in, until the file changes
 	-d		log more, and do not say that it stays in the foreground
 	-h		print this
 	-l		no meaning
 	-m dir		the folder of its socket, mux; absolute
 	-n number	how many hashes to compute at a time, if more than processors
-	-O file		read this file instead of /etc/sasldb2, /etc/shadow, /etc/passwd
+	-O file		read this file instead of /etc/sasldb2, /etc/shadow, /etc/passwd,
+			or for ldap instead of /etc/saslauthd.conf
 	-r		join login and realm, as login@realm
 	-s kilobytes	how much to remember
 	-t seconds	how long to remember, an hour at most

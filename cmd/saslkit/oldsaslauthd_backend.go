@@ -25,6 +25,7 @@ var oldBackends = []oldBackend{
 	{"getpwent", "/etc/passwd", false, openOldShadow},
 	{"shadow", "/etc/shadow", false, openOldShadow},
 	{"pam", "", false, openOldPam},
+	{"ldap", "/etc/saslauthd.conf", true, openOldLDAP},
 }
 
 func knownBackends() string {

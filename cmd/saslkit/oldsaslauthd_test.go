@@ -254,12 +254,13 @@ func TestOldSaslauthdCalls(t *testing.T) {
 		{"-a sasldb -z", 0, "saslauthd: invalid option -- 'z'\nsaslauthd: usage"},
 		{"-a sasldb -m", 0, "saslauthd: option requires an argument -- 'm'\nsaslauthd: usage"},
 		{"-a foo", 1, "saslauthd: unknown authentication mechanism: foo (built in: " + knownBackends() + ")\n"},
-		{"-a ldap -O FILE", 1, "saslauthd: unknown authentication mechanism: ldap (built in: " + knownBackends() + ")\n"},
+		{"-a rimap -O HOST", 1, "saslauthd: unknown authentication mechanism: rimap (built in: " + knownBackends() + ")\n"},
 		{"-a sasldb -m relative", 1, "saslauthd: -m requires an absolute pathname\n"},
 		{"-a sasldb -n x", 1, "saslauthd: -n \"x\" is not a number\n"},
 		{"-a sasldb -O DIR/none -m DIR/run", 1, "no such file"},
 		{"-a sasldb -O DB -m DIR/no/run", 1, "saslauthd: can not mkdir: "},
 		{"-a shadow -O DIR/none -m DIR/run", 1, "no such file"},
+		{"-a ldap -O DIR/none -m DIR/run", 1, "no such file"},
 	} {
 		args := strings.Fields(strings.NewReplacer("DIR", dir, "DB", mailDB(t)).Replace(c.args))
 		got := runOld(t, "saslauthd", "", args...)

@@ -33,6 +33,7 @@ var storeKinds = []storeKind{
 	{"dovecot", "SOCKET", openDovecot},
 	{"sql", "FILE", openSQL},
 	{"pam", "SERVICE", openPam},
+	{"ldap", "FILE", openLDAP},
 }
 
 func openSasldb(path string) (verifier.Verifier, error) {

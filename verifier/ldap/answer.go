@@ -58,6 +58,12 @@ var cures = map[uint16]string{
 	goldap.LDAPResultSizeLimitExceeded:        "several entries match: the filter must find one",
 }
 
+// isNowhere reports whether a DN does not exist or can be none: that is a matter of the
+// name that somebody logs in with if it is a part of the DN.
+func isNowhere(code uint16) bool {
+	return code == goldap.LDAPResultNoSuchObject || code == goldap.LDAPResultInvalidDNSyntax
+}
+
 // Errors of draft-behera-ldap-password-policy-10 section 6.2.
 const (
 	policyExpired = 0
@@ -69,6 +75,9 @@ func bound(err error, controls []goldap.Control) error {
 	code, diagnostic, ok := codeOf(err)
 	if !ok {
 		return err // none, or no answer
+	}
+	if isNowhere(code) {
+		return verifier.ErrNoUser
 	}
 	policy := int8(-1)
 	for _, c := range controls {
@@ -87,8 +96,6 @@ func bound(err error, controls []goldap.Control) error {
 			return told(err)
 		}
 		return ofActiveDirectory(diagnostic)
-	case goldap.LDAPResultNoSuchObject, goldap.LDAPResultInvalidDNSyntax:
-		return verifier.ErrNoUser
 	case goldap.LDAPResultInappropriateAuthentication:
 		return fmt.Errorf("%w: the entry has no password", verifier.ErrNoSecret)
 	}

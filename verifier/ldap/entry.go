@@ -98,8 +98,8 @@ func (d *Directory) attributes() []string {
 func (d *Directory) only(result *goldap.SearchResult, err error) (*goldap.Entry, error) {
 	code, _, _ := codeOf(err)
 	switch {
-	case (code == goldap.LDAPResultNoSuchObject || code == goldap.LDAPResultInvalidDNSyntax) && d.t.base.hasFields():
-		return nil, verifier.ErrNoUser // there is no base for a name like that
+	case d.t.base.hasFields() && isNowhere(code):
+		return nil, verifier.ErrNoUser
 	case err != nil:
 		return nil, fmt.Errorf("search: %w", told(err))
 	case len(result.Entries) == 0:

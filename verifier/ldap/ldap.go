@@ -3,6 +3,7 @@ package ldap
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -45,11 +46,7 @@ func New(o Options) (*Directory, error) {
 		}
 		d.servers = append(d.servers, newServer(&d.o, t))
 	}
-	kinds := o.Kinds
-	if kinds == nil {
-		kinds = []verifier.Kind{verifier.KindCheck}
-	}
-	coverage := verifier.Declared(kinds...)
+	coverage := verifier.Declared(slices.AppendSeq([]verifier.Kind{verifier.KindCheck}, o.Kinds.All())...)
 	d.coverage.Store(&coverage)
 	return d, nil
 }
@@ -185,7 +182,7 @@ func (d *Directory) member(r verifier.Request, dn string) func(*conn) error {
 			switch {
 			case err == nil && match:
 				return nil
-			case err == nil, code == goldap.LDAPResultNoSuchAttribute, code == goldap.LDAPResultNoSuchObject && d.t.group.hasFields():
+			case err == nil, code == goldap.LDAPResultNoSuchAttribute, d.t.group.hasFields() && isNowhere(code):
 				return errNotMember
 			}
 			return fmt.Errorf("group: %w", told(err))
@@ -199,7 +196,7 @@ func (d *Directory) member(r verifier.Request, dn string) func(*conn) error {
 		switch {
 		case result != nil && len(result.Entries) > 0:
 			return nil
-		case err == nil, code == goldap.LDAPResultNoSuchObject && d.t.groupBase.hasFields():
+		case err == nil, d.t.groupBase.hasFields() && isNowhere(code):
 			return errNotMember
 		}
 		return fmt.Errorf("group: %w", told(err))

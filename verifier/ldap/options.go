@@ -71,8 +71,8 @@ type Options struct {
 	// binds; 0 is 8. Idle ones are closed after a minute.
 	Connections int
 
-	// Kinds are what every user has, for Attributes; nil is a password check.
-	Kinds []verifier.Kind
+	// Kinds are what every user has, for Attributes; none is a password check.
+	Kinds verifier.Kinds
 	// ListFilter finds all users, for Attributes: Refresh counts by it what they have.
 	ListFilter string
 	// Hashes says how many hashes are computed at a time, for Attributes.
@@ -164,9 +164,9 @@ func (o *Options) check() error {
 		return errors.New("ldap: options: the service account has a DN and is EXTERNAL (choose one)")
 	case o.BindDN != "" && o.BindPassword == "":
 		return errors.New("ldap: options: the service account has no password: such a bind succeeds and means nothing (set one, or no DN for anonymous searches)")
-	case o.Method != Attributes && (o.Kinds != nil || o.ListFilter != ""):
+	case o.Method != Attributes && (o.Kinds != 0 || o.ListFilter != ""):
 		return errors.New("ldap: options: kinds and a list of users are for the method that reads attributes")
-	case o.Kinds != nil && o.ListFilter != "":
+	case o.Kinds != 0 && o.ListFilter != "":
 		return errors.New("ldap: options: kinds are declared and counted (choose one)")
 	case o.Group.DN != "" && o.Group.Filter != "":
 		return errors.New("ldap: options: a group by DN and by filter (choose one)")

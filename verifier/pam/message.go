@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/saslkit/saslkit/internal/secret"
 )
@@ -49,6 +50,8 @@ type answer struct {
 	changed bool   // the process is not what it was and should not serve again
 	user    string // PAM_USER, of who is accepted; of the greeting, the protocol
 	text    string // why not, for the log: printable ASCII
+
+	took time.Duration // not in the message: what the parent has waited
 }
 
 // protocol is in the greeting. It changes with the form of the messages.

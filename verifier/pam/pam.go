@@ -179,12 +179,11 @@ func (s *Stack) VerifyPassword(ctx context.Context, r verifier.Request, password
 	if service == "" {
 		service = r.Service
 	}
-	began := time.Now()
 	a, err := s.ask(ctx, r, service, password)
 	if err == nil {
 		err = a.err()
 	}
-	s.even(ctx, began, err)
+	s.even(ctx, a.took, err)
 	switch {
 	case err == nil:
 		return verifier.Account{User: a.user, Realm: r.Realm}, nil
@@ -198,13 +197,14 @@ func (s *Stack) VerifyPassword(ctx context.Context, r verifier.Request, password
 const longestUsual = time.Second
 
 // even lets a refusal take as long as the last success did: pam_unix computes no hash for
-// unknown users and answers in a millisecond. Who only guesses cannot change that time.
-func (s *Stack) even(ctx context.Context, began time.Time, err error) {
+// unknown users and answers in a millisecond. Who only guesses cannot change that time,
+// which is of the child alone.
+func (s *Stack) even(ctx context.Context, took time.Duration, err error) {
 	switch {
 	case err == nil:
-		s.usual.Store(int64(min(time.Since(began), longestUsual)))
+		s.usual.Store(int64(min(took, longestUsual)))
 	case verifier.Refused(err):
-		rest := time.NewTimer(time.Duration(s.usual.Load()) - time.Since(began))
+		rest := time.NewTimer(time.Duration(s.usual.Load()) - took)
 		defer rest.Stop()
 		select {
 		case <-rest.C:

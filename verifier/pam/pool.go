@@ -51,7 +51,9 @@ func (p *pool) ask(q request, timeout time.Duration) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	began := time.Now()
 	a, err := c.ask(q, deadline)
+	a.took = time.Since(began)
 	if err != nil || a.changed || c.served >= p.most {
 		c.end()
 		return a, err

@@ -1,9 +1,12 @@
 package cyrusconf
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/saslkit/saslkit/internal/secret"
 )
@@ -27,7 +30,11 @@ type Application struct {
 	// Nil if the key is not set, which means every plugin that is installed.
 	AuxpropPlugin []string
 
-	AutoTransition  Transition
+	AutoTransition Transition
+	// AutoTransitionLife is how long a copy is good that was made so; 0 if the key, which
+	// is saslkit's own, is not set.
+	AutoTransitionLife time.Duration
+
 	CanonUserPlugin string
 	LogLevel        int // 0 none to 7, which may log passwords
 
@@ -125,7 +132,9 @@ func (f *File) Application() (Application, Faults) {
 		MechList:      v.mechList(),
 		AuxpropPlugin: v.auxpropPlugin(),
 
-		AutoTransition:  v.autoTransition(),
+		AutoTransition:     v.autoTransition(),
+		AutoTransitionLife: v.autoTransitionLife(),
+
 		CanonUserPlugin: v.canonUserPlugin(),
 		LogLevel:        v.number("log_level", 0, 7),
 
@@ -169,6 +178,43 @@ func (v *view) autoTransition() Transition {
 		return FullTransition
 	}
 	return NoTransition
+}
+
+func (v *view) autoTransitionLife() time.Duration {
+	const name = "auto_transition_life"
+	value, set := v.value(name)
+	if !set {
+		return 0
+	}
+	life, err := ParseLife(value)
+	if err != nil {
+		v.refuse(name, "write a number and one of "+lifeUnits+", such as 24h or 30d", "%s: %s is not a time", name, quoted(value))
+	}
+	return life
+}
+
+// lifeUnits are those of ParseLife.
+const lifeUnits = "s, m, h, d"
+
+// maxLife is ten years: whoever wants copies for good leaves the other verifier.
+const maxLife = 3650 * 24 * time.Hour
+
+// ErrLife: a text is not a time as auto_transition_life has it.
+var ErrLife = errors.New("cyrusconf: not a number and one of " + lifeUnits + ", from 1s to 3650d")
+
+// ParseLife reads the value of auto_transition_life: a number without a sign or leading
+// zeros, and its unit, as in 24h or 30d. The longest is 3,650 days.
+func ParseLife(text string) (time.Duration, error) {
+	units := map[byte]time.Duration{'s': time.Second, 'm': time.Minute, 'h': time.Hour, 'd': 24 * time.Hour}
+	if len(text) < 2 || len(text) > 10 || text[0] < '1' || text[0] > '9' {
+		return 0, ErrLife
+	}
+	unit, ok := units[text[len(text)-1]]
+	n, err := strconv.ParseUint(text[:len(text)-1], 10, 32)
+	if !ok || err != nil || n > uint64(maxLife/unit) {
+		return 0, ErrLife
+	}
+	return time.Duration(n) * unit, nil
 }
 
 // canonUserPlugin is a name of which the case matters to Cyrus.

@@ -126,6 +126,9 @@ var faultCases = []struct {
 	{"insert without update", "sql_insert: INSERT\n", []string{"1: sql_insert has no effect without sql_update (add sql_update, or delete the line)"}},
 	{"update without insert", "sql_update: UPDATE\n", []string{"1: sql_update has no effect without sql_insert (add sql_insert, or delete the line)"}},
 	{"both names of the statement", "sql_select: SELECT '%u'\nsql_statement: SELECT '%u'\n", []string{"2: sql_statement is the old name of sql_select, and has no effect beside it (delete the line)"}},
+	{"life of copies", "pwcheck_method: saslauthd\nauto_transition: noplain\nauto_transition_life: 30d\n", nil},
+	{"life of copies without a unit", "pwcheck_method: saslauthd\nauto_transition: noplain\nauto_transition_life: 30\n", []string{`!3: auto_transition_life: "30" is not a time (write a number and one of s, m, h, d, such as 24h or 30d)`}},
+	{"life of no copies", "auto_transition_life: 30d\n", []string{"1: auto_transition_life has no effect without auto_transition (add auto_transition: noplain, or delete the line)"}},
 	{"transition after auxprop", "auto_transition: yes\n", []string{"1: auto_transition has no effect: it follows a password that another than auxprop has checked (delete the line)"}},
 	{"transition to what cannot be written", "pwcheck_method: saslauthd\nauto_transition: noplain\nauxprop_plugin: sql\nsql_select: SELECT '%u'\n", []string{"2: auto_transition has no effect: no plugin of auxprop_plugin can write (add sasldb to auxprop_plugin, or sql_insert and sql_update)"}},
 

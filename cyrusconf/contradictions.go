@@ -89,6 +89,9 @@ func (v *view) incomplete(a *Application) {
 func (v *view) transition(a *Application) {
 	const name = "auto_transition"
 	if a.AutoTransition == NoTransition {
+		if v.isSet(name + "_life") {
+			v.warn(name+"_life", "add "+name+": noplain, or delete the line", "%s_life has no effect without %s", name, name)
+		}
 		return
 	}
 	if !slices.ContainsFunc(a.PwcheckMethod, func(m string) bool { return m != "auxprop" }) {

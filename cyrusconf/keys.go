@@ -43,6 +43,7 @@ var applicationKeys = []key{
 	{name: "client_mech_list", kind: aWords},
 	{name: "auxprop_plugin", kind: aWords},
 	{name: "auto_transition", kind: aBoolean, value: "no"},
+	{name: "auto_transition_life", kind: aWord, from: byUs},
 	{name: "canon_user_plugin", kind: aWord, value: internalCanon},
 	{name: "log_level", kind: aNumber, value: "1"},
 	{name: "plugin_list", kind: aPath},

@@ -263,6 +263,13 @@ func (v *view) ldapFaults(l *LDAP) {
 	if l.Filter != "" && !strings.Contains(l.Filter, "%u") && !strings.Contains(l.Filter, "%U") && v.isSet("ldap_filter") {
 		v.refuse("ldap_filter", "add (uid=%u)", "ldap_filter: without %%u or %%U every user is the same entry")
 	}
+	if l.UseSASL && l.AuthMethod == AuthFastbind && strings.EqualFold(l.Mech, "EXTERNAL") {
+		key := "ldap_mech"
+		if !v.isSet(key) {
+			key = "ldap_sasl_mech"
+		}
+		v.refuse(key, "add ldap_auth_method: custom, or use ldap_bind_dn", "%s: with ldap_use_sasl saslauthd binds as itself whoever logs in, and lets everybody in by any password", key)
+	}
 	v.groupFaults(l)
 }
 

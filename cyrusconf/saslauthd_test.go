@@ -28,6 +28,8 @@ var daemonCases = []struct {
 	{"TLS twice", "ldap_servers: ldaps://a/\nldap_start_tls: yes\n", []string{`!2: ldap_start_tls: the connection to "ldaps://a/" is TLS from its beginning (write no, or ldap://)`}},
 	{"unchecked certificate", "ldap_tls_check_peer: no\n", []string{"1: ldap_tls_check_peer: anybody on the way can pose as the server and read the passwords (write yes, and the certificate's issuer in ldap_tls_cacert_file)"}},
 	{"upper case Boolean", "ldap_start_tls: Yes\n", []string{`!1: ldap_start_tls: "Yes" counts as off (write yes, in lower case, or no)`}},
+	{"EXTERNAL for everybody", "ldap_use_sasl: yes\nldap_mech: external\n", []string{"!2: ldap_mech: with ldap_use_sasl saslauthd binds as itself whoever logs in, and lets everybody in by any password (add ldap_auth_method: custom, or use ldap_bind_dn)"}},
+	{"EXTERNAL for the service", "ldap_use_sasl: yes\nldap_mech: EXTERNAL\nldap_auth_method: custom\n", nil},
 	{"filter for everybody", "ldap_filter: (objectClass=person)\n", []string{"!1: ldap_filter: without %u or %U every user is the same entry (add (uid=%u))"}},
 	{"twice", "ldap_scope: one\nldap_scope: base\n", []string{"2: ldap_scope is set to something else than in line 1; line 2 counts (delete line 1, or line 2 if that was meant)"}},
 	{"Kerberos twice", "krb5_servername: a\nkrb5_servername: b\n", []string{"2: krb5_servername is set to something else than in line 1; line 1 counts (delete line 2, or line 1 if that was meant)"}},

@@ -20,22 +20,28 @@ const (
 	// maxControls bounds the third part of a message, in bytes: go-ldap parses what is
 	// inside of controls once more, to any depth.
 	maxControls = 4096
-	// maxAnswer bounds all messages between one question and the next, in bytes.
-	maxAnswer = 4 << 20
+	// maxAnswer and maxMessages bound what comes between one question and the next, in
+	// bytes and messages: a page of users is the longest answer.
+	maxAnswer   = 4 << 20
+	maxMessages = 2 * pageSize
 )
 
 // A guard is a connection of which only whole messages within bounds are read.
 type guard struct {
 	net.Conn
-	r     *bufio.Reader
-	rest  []byte       // of the message that is being read
-	spent atomic.Int64 // bytes since the last question
+	r    *bufio.Reader
+	rest []byte // of the message that is being read
+
+	bytes, messages atomic.Int64 // since the last question
 }
 
 func newGuard(c net.Conn) *guard { return &guard{Conn: c, r: bufio.NewReader(c)} }
 
 // ask begins a question.
-func (g *guard) ask() { g.spent.Store(0) }
+func (g *guard) ask() {
+	g.bytes.Store(0)
+	g.messages.Store(0)
+}
 
 // Read implements net.Conn. Only one goroutine reads.
 func (g *guard) Read(p []byte) (int, error) {
@@ -44,8 +50,8 @@ func (g *guard) Read(p []byte) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		if g.spent.Add(int64(len(message))) > maxAnswer {
-			return 0, fmt.Errorf("ldap: answer: more than %d bytes", maxAnswer)
+		if g.bytes.Add(int64(len(message))) > maxAnswer || g.messages.Add(1) > maxMessages {
+			return 0, fmt.Errorf("ldap: answer: more than %d bytes or %d messages", maxAnswer, maxMessages)
 		}
 		g.rest = message
 	}

@@ -48,7 +48,9 @@ unknown-user, no-secret, disabled, expired, not-permitted (exit code 1), unavail
 			if err != nil {
 				return err
 			}
-			c, err := newCheck(std, cmd.Flags(), &o, m, args[0])
+			open := &opener{std: std}
+			defer open.close() // which waits for a copy on its way to a store
+			c, err := newCheck(open, cmd.Flags(), &o, m, args[0])
 			if err != nil {
 				return answerUnavailable(std, err)
 			}
@@ -78,8 +80,9 @@ func checkedMechanism(name string) (*mech.Mechanism, error) {
 // newCheck opens the stores. Without a mechanism only the verifiers are asked,
 // by PLAIN and whatever the policy. A mechanism needs no mech_list to name it;
 // if there is one, it decides.
-func newCheck(std *stdio, f *pflag.FlagSet, o *siteOptions, m *mech.Mechanism, user string) (*check, error) {
-	a, err := o.authenticator(&opener{std: std})
+func newCheck(open *opener, f *pflag.FlagSet, o *siteOptions, m *mech.Mechanism, user string) (*check, error) {
+	std := open.std
+	a, err := o.authenticator(open)
 	if err != nil {
 		return nil, err
 	}

@@ -78,6 +78,9 @@ func (o *siteOptions) conf(open *opener, a *saslkit.Authenticator) error {
 	}
 	if a.Mechanisms = app.MechList; a.Mechanisms == nil {
 		a.Mechanisms = whatCyrusOffers(a)
+		if s.moving {
+			a.Mechanisms = servingAll(a, a.Mechanisms)
+		}
 		std.say("%s has no mech_list; to keep what is offered now, add: mech_list: %s", app.Name, strings.Join(a.Mechanisms, " "))
 	}
 	return nil
@@ -88,7 +91,9 @@ type site struct {
 	*opener
 	app       *cyrusconf.Application
 	passwords []verifier.Verifier   // for pwcheck_method, in its order
-	auxprop   verifier.SecretSource // for auxprop_plugin; nil for none
+	stores    []verifier.Verifier   // for auxprop_plugin, in its order
+	auxprop   verifier.SecretSource // all of them; nil for none
+	moving    bool                  // by auto_transition
 }
 
 func (s *site) open() error {
@@ -100,12 +105,15 @@ func (s *site) open() error {
 			return err
 		}
 	}
+	if err := s.openTransition(); err != nil {
+		return err
+	}
+	s.chainAuxprop()
 	return nil
 }
 
 // openAuxprop opens the stores of secrets, which are asked in turn.
 func (s *site) openAuxprop() error {
-	var stores []verifier.Verifier
 	for _, plugin := range s.plugins() {
 		var v verifier.Verifier
 		var err error
@@ -122,13 +130,17 @@ func (s *site) openAuxprop() error {
 		}
 		if v != nil {
 			s.closed = append(s.closed, v.(io.Closer))
-			stores = append(stores, v)
+			s.stores = append(s.stores, v)
 		}
 	}
-	if v := chained(stores); v != nil {
+	s.chainAuxprop()
+	return nil
+}
+
+func (s *site) chainAuxprop() {
+	if v := chained(s.stores); v != nil {
 		s.auxprop, _ = verifier.SourceOf(v)
 	}
-	return nil
 }
 
 // openSasldb opens the sasldb; nil if there is none. With Cyrus one that is missing has

@@ -26,6 +26,7 @@ type siteOptions struct {
 	realm     string
 	service   string
 	authorize string
+	moving    transitionOptions
 }
 
 func (o *siteOptions) register(f *pflag.FlagSet) {
@@ -37,6 +38,7 @@ func (o *siteOptions) register(f *pflag.FlagSet) {
 	f.StringVar(&o.tls, "tls-security-options", "noanonymous", "what a mechanism must be under TLS, a `LIST`")
 	f.StringVarP(&o.realm, "realm", "r", "", "the `REALM` of a name without one (default: the store's, if it has only one, the host's name, if it has several, else none)")
 	f.StringVar(&o.authorize, "authorize", "", "the `FILE` of rules that say who may act as whom; with ,exists only as users whom the stores know")
+	o.moving.register(f)
 	f.StringVarP(&o.service, "service", "s", "smtp", "the `SERVICE`: smtp, imap, pop3, sieve")
 }
 
@@ -44,9 +46,10 @@ func (o *siteOptions) register(f *pflag.FlagSet) {
 // Validate.
 func (o *siteOptions) authenticator(open *opener) (*saslkit.Authenticator, error) {
 	stores := len(o.verifiers) > 0 || o.secrets != ""
+	moving := o.moving != transitionOptions{}
 	switch {
-	case o.confFile != "" && (stores || o.mechList != ""):
-		return nil, usage("--conf says what --verifier, --secrets and --mech-list would: give the one or the others")
+	case o.confFile != "" && (stores || o.mechList != "" || moving):
+		return nil, usage("--conf says what --verifier, --secrets, --mech-list and --transition would: give the one or the others")
 	case o.confFile == "" && !stores:
 		return nil, usage("--conf or --verifier is missing (SPEC: %s)", knownSpecs())
 	}
@@ -61,8 +64,10 @@ func (o *siteOptions) authenticator(open *opener) (*saslkit.Authenticator, error
 	if o.confFile != "" {
 		return a, o.conf(open, a)
 	}
-	if a.Verifier, err = open.chain(o.verifiers); err != nil {
-		return nil, err
+	if !moving {
+		if a.Verifier, err = open.chain(o.verifiers); err != nil {
+			return nil, err
+		}
 	}
 	// Assigned only if there is one: an interface that holds a nil one is not nil.
 	source, err := open.secrets(o.secrets)
@@ -71,6 +76,9 @@ func (o *siteOptions) authenticator(open *opener) (*saslkit.Authenticator, error
 	}
 	if source != nil {
 		a.Secrets = source
+	}
+	if moving {
+		return a, o.openTransition(open, a)
 	}
 	return a, nil
 }

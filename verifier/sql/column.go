@@ -227,6 +227,16 @@ func (h *holding) secret(kinds ...verifier.Kind) (verifier.Secret, bool) {
 	return verifier.Secret{}, false
 }
 
+// takes reports whether a secret of a kind can be put in the column. That of passwords
+// takes others only if it holds that kind already: with Cyrus the text would be the
+// password.
+func (h *holding) takes(k verifier.Kind) bool {
+	if h.column.isPassword() && k > verifier.KindPassword {
+		return h.kinds().Has(k)
+	}
+	return h.column.holds.Has(k)
+}
+
 // write is the text that a column holds for a secret.
 func (c *column) write(s verifier.Secret, scheme string) (string, error) {
 	text := string(s.Value)

@@ -73,11 +73,17 @@ func (d Dialect) isConflict(code string) bool {
 	return err == nil && (n&0xff == 5 || n&0xff == 6) // SQLITE_BUSY, SQLITE_LOCKED and their extensions
 }
 
-// isUnwritable reports whether the code of an error says that a bound name has
-// characters which the database's own character set has not, so that nobody there is
-// called so. PostgreSQL's databases need not be of UTF-8.
+// isUnwritable reports whether the code of an error may say that a bound name has
+// characters which the database's own character set has not. Nobody there is called so
+// then, if the same is no error for another name.
 func (d Dialect) isUnwritable(code string) bool {
-	return d == PostgreSQL && code == "22P05" // untranslatable_character
+	switch d {
+	case PostgreSQL: // untranslatable_character
+		return code == "22P05"
+	case MySQL: // illegal mix of two, three, several collations; cannot convert
+		return slices.Contains([]string{"1267", "1270", "1271", "3854"}, code)
+	}
+	return false
 }
 
 // isReadOnly reports whether the code of an error says that the server takes no

@@ -160,8 +160,7 @@ func (db *DB) plan(rec *record, before, after verifier.Entry) (plan, error) {
 	for _, s := range secrets {
 		i := -1
 		for j, h := range rec.holdings {
-			free := p.texts[j] == "" && h.column.holds.Has(s.Kind)
-			if free && (i < 0 || bits.OnesCount32(uint32(h.column.holds)) < bits.OnesCount32(uint32(rec.holdings[i].column.holds))) {
+			if p.texts[j] == "" && h.takes(s.Kind) && (i < 0 || bits.OnesCount32(uint32(h.column.holds)) < bits.OnesCount32(uint32(rec.holdings[i].column.holds))) {
 				i = j
 			}
 		}
@@ -232,7 +231,7 @@ func (db *DB) set(ctx context.Context, conn *sql.Conn, v values, found bool) err
 	return db.write(ctx, conn, db.update, v)
 }
 
-// write runs a statement that changes one row at most. A database repeats values in its
+// write runs a statement that changes one user. A database repeats values in its
 // errors, and among these may be a password: of what goes wrong once values are there
 // only the code is told.
 func (db *DB) write(ctx context.Context, conn *sql.Conn, t *template, v values) error {
@@ -251,7 +250,8 @@ func (db *DB) write(ctx context.Context, conn *sql.Conn, t *template, v values) 
 	case err != nil:
 		return &final{fmt.Errorf("sql: %s: %w: %w", db.name, verifier.ErrUnavailable, &refused{t.key, code})}
 	}
-	if n, err := result.RowsAffected(); err == nil && n > 1 {
+	several := t == db.remove && db.properties != nil // rows of one user
+	if n, err := result.RowsAffected(); err == nil && n > 1 && !several {
 		return &final{db.says(fmt.Errorf("%s: it changes %d rows, not one (nothing was changed)", t.key, n))}
 	}
 	return nil

@@ -14,7 +14,8 @@ import (
 
 // Dovecot speaks Dovecot's auth protocol, in which Postfix (smtpd_sasl_type = dovecot),
 // Exim and Dovecot's login processes ask. Every request on a connection goes its own way:
-// a slow one does not hold up the others.
+// a slow one does not hold up the others, unless a verifier waits without having asked
+// when its context ends.
 //
 // A connection may be idle for ever, since Postfix keeps its own for later; but a line
 // that has begun must be complete within 10 s, and answers must be read within 10 s. It

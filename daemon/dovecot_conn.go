@@ -18,8 +18,8 @@ import (
 )
 
 // A dovecotConn is one connection of a client. One goroutine at a time reads, and takes
-// the steps of requests; while one that is slow is being taken, another reads on. The
-// expiry of a request is a goroutine of its own.
+// the steps of requests; when one of them waits, another reads on. The expiry of a
+// request is a goroutine of its own.
 type dovecotConn struct {
 	*Conn
 	dovecot *Dovecot
@@ -35,13 +35,12 @@ type dovecotConn struct {
 
 	// Of the goroutine that reads.
 	lines    *dovecotauth.Reader
-	taken    uint64      // steps
-	slow     *time.Timer // goes off when a step is
-	minor    uint32      // of the client's version
-	lineEnd  time.Time   // by when the line that has begun must be complete; zero: none has
-	lineHead []byte      // what it begins with
-	full     rarely      // when there were too many requests
-	lookEnd  time.Time   // until when is read what is left; zero: the client can write
+	taken    uint64    // steps
+	minor    uint32    // of the client's version
+	lineEnd  time.Time // by when the line that has begun must be complete; zero: none has
+	lineHead []byte    // what it begins with
+	full     rarely    // when there were too many requests
+	lookEnd  time.Time // until when is read what is left; zero: the client can write
 
 	mu       sync.Mutex
 	requests map[uint32]*dovecotRequest // under way; nil: there was none yet
@@ -69,7 +68,6 @@ func (x *dovecotConn) greet() {
 // serve reads until the connection ends, or should.
 func (x *dovecotConn) serve() {
 	x.lines, x.over = dovecotauth.NewReader(x), make(chan struct{})
-	x.slow = time.AfterFunc(quick, x.readOnElsewhere)
 	x.read()
 	<-x.over
 }
@@ -102,39 +100,6 @@ func (x *dovecotConn) read() {
 		}
 		elsewhere = s != nil && !x.take(s)
 	}
-}
-
-// quick is how long a step may take before another goroutine reads on.
-const quick = time.Millisecond
-
-// take takes a step, and reports whether who did goes on reading. Most steps are quicker
-// than a goroutine can be woken for them.
-func (x *dovecotConn) take(s *dovecotStep) bool {
-	x.taken++
-	turn := x.taken
-	x.steps.Add(1)
-	defer x.steps.Done()
-	x.taking.Store(turn)
-	x.slow.Reset(quick)
-	x.step(s)
-	if x.taking.CompareAndSwap(turn, 0) {
-		x.slow.Stop()
-		return true
-	}
-	x.flush()
-	return false
-}
-
-// readOnElsewhere is called when a step takes long.
-func (x *dovecotConn) readOnElsewhere() {
-	turn := x.taking.Load()
-	if turn == 0 || !x.taking.CompareAndSwap(turn, 0) {
-		return // it has just been taken
-	}
-	x.dovecot.workers.Go(func() {
-		x.flush() // what others are waiting for
-		x.read()
-	})
 }
 
 var (

@@ -19,6 +19,7 @@ type dovecotRequest struct {
 	final    bool   // the client takes data together with success
 	peer     *saslkit.Peer
 	exchange *saslkit.Exchange // nil if it has not begun
+	ctx      turnContext
 
 	// Under the connection's lock.
 	busy   bool        // it is being worked on, and not the client's turn
@@ -69,13 +70,15 @@ func (x *dovecotConn) auth(a dovecotauth.Auth) (*dovecotStep, error) {
 
 func (x *dovecotConn) newRequest(a dovecotauth.Auth) *dovecotRequest {
 	site, channel := x.dovecot.Current.Site(), channelOf(a.Params)
-	return &dovecotRequest{
+	r := &dovecotRequest{
 		id: a.ID, minor: x.minor, final: a.Params.Has("final-resp-ok"), busy: true,
-		peer: site.Auth.NewPeer(saslkit.PeerConfig{
-			Context: x.ctx, Service: serviceName(a.Service), HostNames: site.HostNames, Realm: site.Realm,
-			Channel: func() saslkit.Channel { return channel },
-		}),
+		ctx: turnContext{Context: x.ctx, conn: x},
 	}
+	r.peer = site.Auth.NewPeer(saslkit.PeerConfig{
+		Context: &r.ctx, Service: serviceName(a.Service), HostNames: site.HostNames, Realm: site.Realm,
+		Channel: func() saslkit.Channel { return channel },
+	})
+	return r
 }
 
 // add makes a request one that is under way, unless its id is or there are too many.

@@ -217,6 +217,26 @@ func TestDovecotSlowOnesHoldUpNobody(t *testing.T) {
 	}
 }
 
+// TestDovecotTurns: of what comes in one piece, the quick ones before and behind slow
+// ones are answered at once, and in their order.
+func TestDovecotTurns(t *testing.T) {
+	t.Parallel()
+	g := newGate(t)
+	c := dialDovecot(t, serveAuth(t, permissive(g)).socket)
+	c.say(
+		authPlain(1, "alice", "secret"), authPlain(2, "slow", "secret"), authPlain(3, "slow", "secret"),
+		authPlain(4, "alice", "wrong"), authPlain(5, "slow", "secret"), authPlain(6, "alice", "secret"))
+	c.want("OK 1 user=alice@example.org", "FAIL 4 user=alice@example.org", "OK 6 user=alice@example.org")
+	g.await(t, 3)
+	c.ask(authPlain(7, "alice", "secret"), "OK 7 user=alice@example.org")
+	g.letThrough()
+	for range 3 {
+		if line := c.line(); !strings.HasPrefix(line, "OK ") {
+			t.Error(line)
+		}
+	}
+}
+
 // A delay is a guard that makes alice wait.
 type delay struct{ arrived, over chan struct{} }
 

@@ -235,7 +235,7 @@ func (t *Transitioning) copied(ctx context.Context, r Request) (is bool, err err
 }
 
 // judge reads an origin and says why the copy is not good.
-func (t *Transitioning) judge(held Secret, mark string) (Origin, voidness) {
+func (t *Transitioning) judge(held Secret, mark *string) (Origin, voidness) {
 	origin, err := ParseOrigin(held.Value)
 	if err != nil {
 		return Origin{Source: "?"}, voidForm
@@ -243,13 +243,13 @@ func (t *Transitioning) judge(held Secret, mark string) (Origin, voidness) {
 	return origin, origin.void(time.Now(), t.o.Life, mark)
 }
 
-// mark is never empty if there is one to ask for.
-func (t *Transitioning) mark(ctx context.Context, r Request) (string, error) {
+// mark is nil if there is none to ask for.
+func (t *Transitioning) mark(ctx context.Context, r Request) (*string, error) {
 	if t.o.Mark == nil {
-		return "", nil
+		return nil, nil
 	}
 	mark, err := t.o.Mark(ctx, r)
-	return "=" + mark, err
+	return &mark, err
 }
 
 func (t *Transitioning) observe(r Request, change TransitionChange, err error) {

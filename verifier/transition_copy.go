@@ -18,7 +18,7 @@ type copying struct {
 	secret.Opaque
 	r        Request
 	password string
-	mark     string
+	mark     *string   // nil: none
 	made     time.Time // before the verifier was asked
 	purges   uint64    // then
 }
@@ -109,7 +109,7 @@ func (t *Transitioning) fresh(ctx context.Context, c *copying, held Secret) (boo
 	if t.o.Life > 0 {
 		renewal = t.o.Life / 2
 	}
-	if why != "" || origin.void(c.made, renewal, "") != "" || origin.Source != sourceName(Name(t.from)) || (origin.Mark == "") != (c.mark == "") {
+	if why != "" || origin.void(c.made, renewal, nil) != "" || origin.Source != sourceName(Name(t.from)) || (origin.Mark == "") != (c.mark == nil) {
 		return false, nil
 	}
 	k := t.keyOf(c, held.Value)
@@ -155,8 +155,8 @@ func (t *Transitioning) make(ctx context.Context, c *copying) ([]Secret, error) 
 	if t.o.Life > 0 {
 		origin.Until = c.made.Add(t.o.Life)
 	}
-	if c.mark != "" {
-		origin.Mark = hashMark(c.mark)
+	if c.mark != nil {
+		origin.Mark = hashMark(*c.mark)
 	}
 	return append(made, Secret{Kind: KindOrigin, Value: origin.Append(nil), Account: Account{User: c.r.User, Realm: c.r.Realm}}), nil
 }
@@ -173,7 +173,7 @@ func (t *Transitioning) store(ctx context.Context, c *copying, made []Secret) er
 			return e, errNothingToDo // a user of the store's own, who came meanwhile
 		case e.Disabled:
 			return e, errNothingToDo // in the store, which is not for us to undo
-		case origin.Made.After(c.made) && origin.void(time.Now(), 0, "") == "":
+		case origin.Made.After(c.made) && origin.void(time.Now(), 0, nil) == "":
 			return e, errNothingToDo // somebody has copied a later answer
 		case t.purgedSince(c):
 			return e, errNothingToDo
@@ -197,7 +197,11 @@ func (t *Transitioning) purgedSince(c *copying) bool {
 func (t *Transitioning) keyOf(c *copying, origin []byte) (k cacheKey) {
 	var room [512]byte
 	b := room[:0]
-	for _, s := range [...]string{c.r.User, c.r.Realm, c.password, c.mark, string(origin)} {
+	mark := ""
+	if c.mark != nil {
+		mark = *c.mark
+	}
+	for _, s := range [...]string{c.r.User, c.r.Realm, c.password, mark, string(origin)} {
 		b = binary.AppendUvarint(b, uint64(len(s)))
 		b = append(b, s...)
 	}

@@ -86,6 +86,12 @@ func (o Origin) Append(b []byte) []byte {
 	return b
 }
 
+// Over reports whether the time of the copy is over.
+func (o Origin) Over(now time.Time) bool { return !o.Until.IsZero() && !now.Before(o.Until) }
+
+// Marked reports whether the copy was made when TransitionOptions.Mark returned this.
+func (o Origin) Marked(mark string) bool { return secret.Equal(o.Mark, hashMark(mark)) }
+
 // sourceName is a name that fits into the text.
 func sourceName(name string) string {
 	name = strings.Map(func(r rune) rune {
@@ -123,16 +129,16 @@ const (
 // clockSkew is how far the clocks of two servers with one store may differ.
 const clockSkew = 5 * time.Minute
 
-// void says why the copy is not good for somebody whose mark is this one, "" where
-// there is no mark to ask for. life is the longest that a copy lives, counted from when
-// it was made; 0 for no end.
-func (o Origin) void(now time.Time, life time.Duration, mark string) voidness {
+// void says why the copy is not good for somebody whose mark is this one, nil where
+// there is none to ask for. life is the longest that a copy lives, counted from when it
+// was made; 0 for no end.
+func (o Origin) void(now time.Time, life time.Duration, mark *string) voidness {
 	switch {
-	case mark != "" && !secret.Equal(o.Mark, hashMark(mark)):
+	case mark != nil && !o.Marked(*mark):
 		return voidChange
 	case now.Before(o.Made.Add(-clockSkew)):
 		return voidFuture
-	case !o.Until.IsZero() && !now.Before(o.Until), life > 0 && !now.Before(o.Made.Add(life)):
+	case o.Over(now), life > 0 && !now.Before(o.Made.Add(life)):
 		return voidAge
 	}
 	return ""

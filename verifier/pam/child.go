@@ -3,7 +3,9 @@ package pam
 import (
 	"io"
 	"os"
+	"os/signal"
 	"runtime"
+	"syscall"
 )
 
 // childVariable in the environment makes a process a child.
@@ -13,12 +15,21 @@ const childVariable = "SASLKIT_PAM_CHILD"
 // does not return. Otherwise it does nothing. Call it first in main, and in TestMain of
 // tests that call New.
 func Child() {
-	if os.Getenv(childVariable) == "" {
-		return
+	if os.Getenv(childVariable) != "" {
+		child(greeting(), check)
 	}
+}
+
+// child is what a child does, to its end.
+func child(hello answer, check func(request) answer) {
 	os.Unsetenv(childVariable) // programs that modules run are no children
 	in, out := inherited()
-	os.Exit(serve(in, out, greeting(), check, os.Exit))
+	hide()
+	// Who stops the parent may signal the whole group: what is under way is finished,
+	// and then the parent ends. Unlike ignored signals these are not ignored by programs
+	// that modules run.
+	signal.Notify(make(chan os.Signal, 1), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	os.Exit(serve(in, out, hello, check, os.Exit))
 }
 
 // greeting says whether this program can ask PAM.

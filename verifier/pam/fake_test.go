@@ -26,14 +26,12 @@ func TestMain(m *testing.M) {
 		cleanUp()
 		os.Exit(code)
 	}
-	os.Unsetenv(childVariable)
-	in, out := inherited()
-	os.Exit(serve(in, out, answer{verdict: accepted, user: protocol}, func(q request) answer {
+	child(answer{verdict: accepted, user: protocol}, func(q request) answer {
 		if q.service == "fake" {
 			return fake(q)
 		}
 		return check(q)
-	}, os.Exit))
+	})
 }
 
 // cleanUp removes what tests share.

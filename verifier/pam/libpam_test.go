@@ -150,8 +150,13 @@ func TestStacks(t *testing.T) {
 		"exec says no":           {[]string{"auth required pam_exec.so /bin/false", permit}, "verifier: store is unavailable: " + auth + "System error"},
 		"exec, with pam_deny": {[]string{"auth [success=1 default=ignore] pam_exec.so /bin/false", "auth requisite pam_deny.so", "auth required pam_permit.so", permit},
 			"verifier: wrong password: " + auth + "Authentication failure"},
-		"faildelay": {[]string{"auth optional pam_faildelay.so delay=3600000000", "auth required pam_deny.so", permit}, "verifier: wrong password: " + auth + "Authentication failure"},
-		"nologin":   {[]string{odd, "account required pam_nologin.so file=/dev/null"}, "verifier: account is disabled: " + acct + "User not known to the underlying authentication module"},
+		"common-auth hides trouble": {[]string{"auth [success=1 default=ignore] ODD 9", "auth requisite pam_deny.so", "auth required pam_permit.so", permit},
+			"verifier: wrong password: " + auth + "Authentication failure"},
+		"common-auth, mended": {[]string{"auth [success=1 user_unknown=ignore auth_err=ignore default=die] ODD 9", "auth requisite pam_deny.so", "auth required pam_permit.so", permit},
+			"verifier: store is unavailable: " + auth + "Authentication service cannot retrieve authentication info"},
+		"common-auth, mended, next module": {[]string{"auth [success=2 user_unknown=ignore auth_err=ignore default=die] ODD 10", "auth [success=1 user_unknown=ignore auth_err=ignore default=die] ODD", "auth requisite pam_deny.so", "auth required pam_permit.so", permit}, "alice"},
+		"faildelay":                        {[]string{"auth optional pam_faildelay.so delay=3600000000", "auth required pam_deny.so", permit}, "verifier: wrong password: " + auth + "Authentication failure"},
+		"nologin":                          {[]string{odd, "account required pam_nologin.so file=/dev/null"}, "verifier: account is disabled: " + acct + "User not known to the underlying authentication module"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

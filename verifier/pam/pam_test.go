@@ -97,6 +97,10 @@ func TestChildrenAreKept(t *testing.T) {
 	s.pool.mu.Lock()
 	idle := s.pool.idle[0]
 	s.pool.mu.Unlock()
+	idle.cmd.Process.Signal(syscall.SIGTERM) // as systemd does, to all
+	if pid := asked(t, s, "pid"); pid != third {
+		t.Errorf("child %s was terminated", third)
+	}
 	idle.cmd.Process.Kill()
 	<-idle.ended
 	if pid := asked(t, s, "pid"); pid == third {
@@ -256,7 +260,7 @@ func TestNew(t *testing.T) {
 		{Options{Program: "/bin/true", Service: "SMTP"}, `pam: service "SMTP": a name has 1 to 64 of a to z, 0 to 9, - and _`},
 		{Options{Program: "/bin/true", Service: "imap", Folder: folder}, fmt.Sprintf(`pam: service "imap" has no file (make %s/imap)`, folder)},
 		{Options{Program: "/bin/true", Service: "smtp", Folder: folder}, "pam: the child /bin/true did not greet: the child died (which module crashes?) (does its main call pam.Child first?)"},
-		{Options{Program: "/nonexistent"}, "pam: fork/exec /nonexistent: no such file or directory"},
+		{Options{Program: "/nonexistent", Service: "smtp", Folder: folder}, "pam: fork/exec /nonexistent: no such file or directory"},
 		{Options{Program: "true"}, `pam: options: program "true" is not an absolute path`},
 		{Options{Program: "/bin/true", Folder: "pam.d"}, `pam: options: folder "pam.d" is not an absolute path`},
 		{Options{Program: "/bin/true", Parallel: -1}, "pam: options: parallel -1 is not 0 to 1024"},
@@ -291,5 +295,30 @@ func TestChildOfChild(t *testing.T) {
 	t.Setenv(childVariable, "1")
 	if _, err := New(Options{Program: "/bin/true"}); err == nil || !errors.Is(err, errIsChild) {
 		t.Error(err)
+	}
+}
+
+// A refusal takes as long as the last success did, but not when nobody waits for it.
+func TestRefusalsTakeTheSame(t *testing.T) {
+	t.Parallel()
+	s := startFake(t, Options{})
+	s.usual.Store(int64(50 * time.Millisecond))
+	for _, user := range []string{"alice", "nobody", ""} {
+		began := time.Now()
+		if _, err := s.VerifyPassword(t.Context(), as(user), "wrong"); !verifier.Refused(err) || time.Since(began) < 50*time.Millisecond {
+			t.Errorf("%q: %v after %v", user, err, time.Since(began))
+		}
+	}
+	s.usual.Store(int64(time.Hour))
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(50*time.Millisecond, cancel)
+	if _, err := s.VerifyPassword(ctx, as(""), "wrong"); !verifier.Refused(err) {
+		t.Error(err)
+	}
+	if _, err := s.VerifyPassword(t.Context(), as("alice"), "canary-A7"); err != nil {
+		t.Error(err)
+	}
+	if usual := time.Duration(s.usual.Load()); usual > longestUsual {
+		t.Error(usual)
 	}
 }

@@ -44,7 +44,7 @@ func startProcess(program string) (*process, error) {
 	c := &process{requests: inWrite, answers: outRead, ended: make(chan struct{})}
 	c.cmd = &exec.Cmd{
 		Path: program,
-		Args: []string{filepath.Base(os.Args[0]) + ": pam"},
+		Args: []string{filepath.Base(os.Args[0]) + "-pam"}, // which the system's log has too
 		// One processor is enough for what is done one at a time.
 		Env:         []string{childVariable + "=1", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "GOMAXPROCS=1", "GOTRACEBACK=none"},
 		Dir:         "/",

@@ -3,6 +3,7 @@
 package interop
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/url"
@@ -29,7 +30,7 @@ modulepath /usr/lib/ldap
 sasl-host ldap.example
 loglevel 0
 %s
-database ldif
+database %s
 suffix dc=example
 rootdn cn=admin,dc=example
 rootpw admin's
@@ -53,6 +54,7 @@ type directory struct {
 // A directoryPlan says what is special about a directory.
 type directoryPlan struct {
 	global, database string     // more lines of the configuration
+	backend          string     // "" is ldif, which sends no pages
 	tls              *testTLS   // for StartTLS and ldaps
 	entries          []ldapItem // besides dc=example and ou=people
 }
@@ -85,13 +87,14 @@ func startDirectory(t testing.TB, plan directoryPlan) *directory {
 	d := &directory{dir: dir, conf: filepath.Join(dir, "slapd.conf"), port: freePort(t)}
 	d.urls = []string{"ldap://127.0.0.1:" + d.port + "/", "ldapi://" + url.PathEscape(filepath.Join(dir, "ldapi")) + "/"}
 	if plan.tls != nil {
+		d.urls = append(d.urls, "ldaps://127.0.0.1:"+freePort(t)+"/")
 		plan.global += fmt.Sprintf("\nTLSCertificateFile %s\nTLSCertificateKeyFile %s\nTLSCACertificateFile %[1]s\nTLSVerifyClient try\n", plan.tls.pem, plan.tls.key)
 	}
 	db := filepath.Join(dir, "db")
 	if err := os.Mkdir(db, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	writeFile(t, d.conf, fmt.Appendf(nil, directoryConf, plan.global, db, plan.database))
+	writeFile(t, d.conf, fmt.Appendf(nil, directoryConf, plan.global, cmp.Or(plan.backend, "ldif"), db, plan.database))
 	ldif := "dn: dc=example\nobjectClass: dcObject\nobjectClass: organization\ndc: example\no: example\n\ndn: ou=people,dc=example\nobjectClass: organizationalUnit\n\n"
 	for _, e := range plan.entries {
 		ldif += "dn: " + e.dn + ",dc=example\n" + strings.Join(e.lines, "\n") + "\n\n"
@@ -104,8 +107,8 @@ func startDirectory(t testing.TB, plan directoryPlan) *directory {
 	t.Cleanup(func() {
 		d.signal(syscall.SIGCONT)
 		d.end(syscall.SIGTERM)
-		if said, _ := os.ReadFile(filepath.Join(dir, "log")); t.Failed() {
-			t.Logf("slapd's log:\n%s", said)
+		if t.Failed() {
+			t.Logf("slapd's log:\n%s", d.log())
 		}
 	})
 	return d
@@ -133,6 +136,11 @@ func (d *directory) start(t testing.TB) {
 		}
 		return err == nil
 	})
+}
+
+func (d *directory) log() string {
+	said, _ := os.ReadFile(filepath.Join(d.dir, "log"))
+	return string(said)
 }
 
 func (d *directory) signal(s syscall.Signal) { d.cmd.Process.Signal(s) }

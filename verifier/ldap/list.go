@@ -33,7 +33,7 @@ func (d *Directory) Refresh(ctx context.Context) error {
 		})
 	})
 	if err != nil {
-		return fmt.Errorf("ldap: list of all users: %w", err)
+		return fmt.Errorf("ldap: list of all users, in pages (RFC 2696): %w", err)
 	}
 	coverage := verifier.Measured(users, nil)
 	d.coverage.Store(&coverage)

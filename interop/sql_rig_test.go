@@ -1,4 +1,4 @@
-//go:build unix
+//go:build linux
 
 package interop
 
@@ -188,7 +188,7 @@ func newPostgresServer(t testing.TB, options ...string) *postgresServer {
 	s := newPostgresDir(t)
 	s.postgres.run(t, s.command(initdb, "--no-sync", "--username="+postgresAdmin, "--encoding=UTF8", "--locale=C", "--auth=trust",
 		"--pgdata="+filepath.Join(s.postgres.dir, "data")))
-	writeFile(t, filepath.Join(s.postgres.dir, "data/pg_hba.conf"), []byte("local all all trust\nlocal replication all trust\nhostssl all all 127.0.0.1/32 trust\n"))
+	writeFile(t, filepath.Join(s.postgres.dir, "data/pg_hba.conf"), []byte("local all all trust\nlocal replication all trust\nhostssl all all 127.0.0.0/8 trust\n"))
 	s.begin(t, options...)
 	return s
 }
@@ -224,7 +224,7 @@ func (s *postgresServer) begin(t testing.TB, options ...string) {
 	t.Helper()
 	args := []string{"-D", filepath.Join(s.postgres.dir, "data"), "-k", s.postgres.dir, "-p", s.port}
 	for _, o := range append([]string{
-		"listen_addresses=127.0.0.1", "ssl=on", "ssl_cert_file=../" + filepath.Base(s.tls.pem), "ssl_key_file=../" + filepath.Base(s.tls.key),
+		"listen_addresses=127.0.0.1,127.0.0.2", "ssl=on", "ssl_cert_file=../" + filepath.Base(s.tls.pem), "ssl_key_file=../" + filepath.Base(s.tls.key),
 		"fsync=off", "shared_buffers=4MB",
 	}, options...) {
 		args = append(args, "-c", o)
@@ -241,6 +241,7 @@ type mariaServer struct {
 	*database
 	peerServer
 	port string
+	tls  *testTLS
 }
 
 func newMariaServer(t testing.TB, options ...string) *mariaServer {
@@ -274,16 +275,17 @@ func newMariaServer(t testing.TB, options ...string) *mariaServer {
 		return sql.OpenDB(connector), nil
 	}
 	s := &mariaServer{
-		peerServer: peerServer{dir: dir, log: filepath.Join(dir, "log")}, port: port,
+		peerServer: peerServer{dir: dir, log: filepath.Join(dir, "log")}, port: port, tls: labTLS(t),
 		database: &database{
 			dialect: saslsql.MySQL, quote: "`", text: "VARCHAR(1024) CHARACTER SET utf8mb4", key: "VARCHAR(255) COLLATE utf8mb4_nopad_bin",
 			source: source, open: open, conf: fmt.Sprintf("sql_engine: mysql\nsql_hostnames: %s\nsql_user: root\nsql_database: mysql\n", socket),
 		},
 	}
 	serve := append([]string{
-		"--no-defaults", "--datadir=" + data, "--socket=" + socket, "--bind-address=127.0.0.1", "--port=" + port,
-		"--character-set-server=utf8mb4", "--pid-file=" + filepath.Join(dir, "pid"), "--innodb-flush-log-at-trx-commit=0",
+		"--no-defaults", "--datadir=" + data, "--socket=" + socket, "--bind-address=127.0.0.1,127.0.0.2", "--port=" + port,
+		"--character-set-server=utf8mb4", "--pid-file=" + filepath.Join(dir, "pid"), "--innodb-flush-log-at-trx-commit=2",
 		"--innodb-buffer-pool-size=16M", "--innodb-log-file-size=8M", "--performance-schema=off",
+		"--ssl-cert=" + s.tls.pem, "--ssl-key=" + s.tls.key,
 	}, append(user, options...)...)
 	s.start = func() *exec.Cmd { return exec.Command(program, serve...) }
 	s.run(t)

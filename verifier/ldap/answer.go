@@ -28,6 +28,11 @@ type answer string
 
 func (a answer) Error() string { return string(a) }
 
+// isAnswer reports whether a server has said something, whatever it was.
+func isAnswer(err error) bool {
+	return verifier.Answered(err) || errors.As(err, new(answer)) && !errors.Is(err, errSilent)
+}
+
 // told words an answer, with the cure if there is one. Some answers are as good as none.
 // What is no answer is returned as it is.
 func told(err error) error {

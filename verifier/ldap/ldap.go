@@ -105,7 +105,7 @@ func (d *Directory) check(ctx context.Context, s *server, r verifier.Request, pa
 		err = d.match(ctx, e, r, password)
 	}
 	switch {
-	case lookup != nil && verifier.Answered(err): // what was asked about nobody says nothing
+	case lookup != nil && isAnswer(err): // what was asked about nobody says nothing
 		return verifier.Account{}, lookup
 	case err != nil:
 		return verifier.Account{}, err
@@ -121,7 +121,7 @@ func (d *Directory) fastbind(ctx context.Context, s *server, r verifier.Request,
 		name, lookup = nobody(""), fmt.Errorf("%w: %w", verifier.ErrNoUser, lookup)
 	}
 	err := s.users.ask(ctx, bindAs(name, password, d.member(r, name)))
-	if lookup != nil && verifier.Answered(err) {
+	if lookup != nil && isAnswer(err) {
 		err = lookup
 	}
 	return verifier.Account{User: r.User, Realm: r.Realm}, err

@@ -410,6 +410,33 @@ func TestSearchAnswers(t *testing.T) {
 	}
 }
 
+// An unknown user costs a search and a bind, as a wrong password does, and what the server
+// says of the bind that is made for nobody does not show.
+func TestNobody(t *testing.T) {
+	t.Parallel()
+	for _, code := range []byte{0, goldap.LDAPResultInvalidCredentials, goldap.LDAPResultUnwillingToPerform, goldap.LDAPResultReferral} {
+		var binds atomic.Int64
+		f := newFake(t, func(d *dialog) {
+			for {
+				id, operation, p := d.request()
+				switch {
+				case p == nil:
+					return
+				case operation == goldap.ApplicationSearchRequest:
+					d.say(result(id, searchAnswer, 0, ""))
+				case operation == goldap.ApplicationBindRequest:
+					binds.Add(1)
+					d.say(result(id, bindAnswer, code, ""))
+				}
+			}
+		})
+		a, err := newTest(t, searchOptions(f.url())).VerifyPassword(t.Context(), alice, "x")
+		if !errors.Is(err, verifier.ErrNoUser) || errors.Is(err, verifier.ErrUnavailable) || binds.Load() != 1 || a.User != "" {
+			t.Errorf("code %d: %v after %d binds", code, err, binds.Load())
+		}
+	}
+}
+
 // No goroutine is left behind by Close.
 func TestGoroutines(t *testing.T) {
 	before := runtime.NumGoroutine()

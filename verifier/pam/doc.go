@@ -39,7 +39,7 @@
 //
 // pam_acct_mgmt, once the password is right:
 //
-//	PAM_SUCCESS                        Account
+//	PAM_SUCCESS                        Account; ErrUnavailable if no module has asked for the password
 //	PAM_NEW_AUTHTOK_REQD, PAM_ACCT_EXPIRED, PAM_CRED_EXPIRED, PAM_AUTHTOK_EXPIRED
 //	                                   ErrExpired
 //	PAM_PERM_DENIED, PAM_AUTH_ERR, PAM_USER_UNKNOWN, PAM_MAXTRIES
@@ -48,6 +48,9 @@
 //
 // What was said is in the error, for the log. A child that dies or hangs, and a service
 // without a file, are ErrUnavailable.
+//
+// A yes that nobody asked for the password for is none: the process is often root, and
+// then pam_rootok, which is in the stack of su, would let everybody in.
 //
 // A module that asks twice in the same words gets the password twice. One that asks for
 // something else, a second factor, gets no answer, and the check is ErrWrongPassword

@@ -49,6 +49,9 @@ func check(q request) answer {
 	if err := t.AcctMgmt(pam.Silent | pam.DisallowNullAuthtok); err != nil {
 		return c.judge(account, err)
 	}
+	if c.prompt == "" {
+		return answer{text: "no module asked for the password: everybody would be let in (pam_permit? pam_rootok?)"}
+	}
 	user, err := t.GetItem(pam.User)
 	if err != nil {
 		return judge("pam_get_item", err)

@@ -118,13 +118,16 @@ func TestStacks(t *testing.T) {
 	const (
 		odd, permit = "auth required ODD", "account required pam_permit.so"
 		auth, acct  = "pam_authenticate: ", "pam_acct_mgmt: "
+		nobody      = "verifier: store is unavailable: no module asked for the password: everybody would be let in (pam_permit? pam_rootok?)"
 		broken      = "verifier: store is unavailable: " + auth + "Permission denied (no module asked for the password: is something wrong with the file of the service?)"
 	)
 	for name, c := range map[string]struct {
 		stack []string
 		want  string
 	}{
-		"permit":                 {[]string{"auth required pam_permit.so", permit}, "alice"},
+		"permit":                 {[]string{"auth required pam_permit.so", permit}, nobody},
+		"su":                     {[]string{"auth sufficient pam_succeed_if.so quiet service = smtp", odd, permit}, nobody},
+		"permit, asked":          {[]string{odd, "auth required pam_permit.so", permit}, "alice"},
 		"deny":                   {[]string{"auth required pam_deny.so", permit}, "verifier: wrong password: " + auth + "Authentication failure"},
 		"deny account":           {[]string{odd, "account required pam_deny.so"}, "verifier: account is disabled: " + acct + "Authentication failure"},
 		"unknown user":           {[]string{odd + " 10", permit}, "verifier: no such user: " + auth + "User not known to the underlying authentication module"},
@@ -146,7 +149,8 @@ func TestStacks(t *testing.T) {
 		"half a line after one":  {[]string{odd, "auth requ", permit}, "verifier: wrong password: " + auth + "Permission denied"},
 		"no such user on system": {[]string{"auth required pam_succeed_if.so quiet uid >= 1000", permit}, "verifier: no such user: " + auth + "User not known to the underlying authentication module"},
 		"echo":                   {[]string{"auth optional pam_echo.so hello", odd, permit}, "alice"},
-		"exec says yes":          {[]string{"auth required pam_exec.so /bin/true", permit}, "alice"},
+		"exec says yes":          {[]string{"auth required pam_exec.so expose_authtok /bin/true", permit}, "alice"},
+		"exec does not look":     {[]string{"auth required pam_exec.so /bin/true", permit}, nobody},
 		"exec says no":           {[]string{"auth required pam_exec.so /bin/false", permit}, "verifier: store is unavailable: " + auth + "System error"},
 		"exec, with pam_deny": {[]string{"auth [success=1 default=ignore] pam_exec.so /bin/false", "auth requisite pam_deny.so", "auth required pam_permit.so", permit},
 			"verifier: wrong password: " + auth + "Authentication failure"},

@@ -248,7 +248,7 @@ func (s *Stack) ask(ctx context.Context, r verifier.Request, service, password s
 	}
 	q := request{service: service, folder: s.folder, user: r.User, password: password}
 	if client := r.Remote.Addr(); client.IsValid() {
-		q.client = client.Unmap().String()
+		q.client = client.Unmap().WithZone("").String()
 	}
 	return s.bounded(ctx, q)
 }

@@ -133,66 +133,72 @@ func TestChildSees(t *testing.T) {
 	}
 }
 
-// While one check waits for a module the others go on. Who has waited enough is told so,
-// and the module comes to its end.
+// While one check waits for a module the others go on. Who does not wait any longer is
+// told so, and the module comes to its end.
 func TestSlowModule(t *testing.T) {
 	t.Parallel()
 	s := startFake(t, Options{Parallel: 2})
-	gate := "gate-" + t.Name()
-	slow := func(ctx context.Context) error {
-		_, err := s.VerifyPassword(ctx, as("gate"), gate)
-		return err
+	const gate = "gate"
+	slow := func(ctx context.Context) <-chan error {
+		before, answer := s.busy(), make(chan error, 1)
+		go func() {
+			_, err := s.VerifyPassword(ctx, as("gate"), gate)
+			answer <- err
+		}()
+		asktest.Until(t, "a child is busy", func() bool { return s.busy() > before })
+		return answer
 	}
-	answer := make(chan error, 1)
-	go func() { answer <- slow(t.Context()) }()
-	asktest.Until(t, "both children are there", func() bool { asked(t, s, "pid"); return s.children() == 2 })
+	patient := slow(t.Context())
 	first := asked(t, s, "pid")
-
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-	defer cancel()
-	if err := slow(ctx); !errors.Is(err, verifier.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("a short context: %v", err)
+	ctx, cancel := context.WithCancel(t.Context())
+	impatient := slow(ctx)
+	cancel()
+	if err := <-impatient; !errors.Is(err, verifier.ErrUnavailable) || !errors.Is(err, context.Canceled) {
+		t.Errorf("who left: %v", err)
 	}
-	if err := s.full(t); !errors.Is(err, verifier.ErrUnavailable) || !strings.Contains(err.Error(), "all children are at work") {
+	ctx, cancel = context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if _, err := s.VerifyPassword(ctx, as("alice"), "canary-A7"); !errors.Is(err, verifier.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("with all children at work: %v", err)
 	}
 	if err := os.WriteFile(filepath.Join(s.folder, gate), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := <-answer; err != nil {
+	if err := <-patient; err != nil {
 		t.Error(err)
 	}
-	asktest.Until(t, "both children are idle", func() bool {
-		s.pool.mu.Lock()
-		defer s.pool.mu.Unlock()
-		return len(s.pool.idle) == 2
-	})
-	if pid := asked(t, s, "pid"); pid != first && s.children() != 2 {
-		t.Errorf("a child was ended for a caller who left")
+	asktest.Until(t, "both children are idle", func() bool { return s.busy() == 0 })
+	if n := s.children(); n != 2 {
+		t.Errorf("%d children: one was ended for a caller who left", n)
+	}
+	if pid := asked(t, s, "pid"); pid == "" || first == "" {
+		t.Error("no child answers")
 	}
 }
 
-// full asks when there is no place.
-func (s *Stack) full(t *testing.T) error {
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-	defer cancel()
-	_, err := s.VerifyPassword(ctx, as("alice"), "canary-A7")
-	return err
+// busy counts children that are at work, or start.
+func (s *Stack) busy() int {
+	s.pool.mu.Lock()
+	defer s.pool.mu.Unlock()
+	return len(s.pool.all) - len(s.pool.idle)
 }
 
 // A child that hangs is killed, and when all have hung nobody waits for long.
 func TestHangs(t *testing.T) {
 	t.Parallel()
-	s := startFake(t, Options{Timeout: 300 * time.Millisecond, Parallel: 8})
+	s := startFake(t, Options{Parallel: 8})
 	first := asked(t, s, "pid")
+	s.timeout = 300 * time.Millisecond
 	_, err := s.VerifyPassword(t.Context(), as("hangs"), "x")
 	if !errors.Is(err, verifier.ErrUnavailable) {
 		t.Error(err)
 	}
 	asktest.Until(t, "the child is killed", func() bool { return s.children() == 0 })
+	s.timeout = defaultTimeout
 	if pid := asked(t, s, "pid"); pid == first {
 		t.Errorf("child %s answers after it hung", pid)
 	}
+	s.timeout = 300 * time.Millisecond
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() { s.VerifyPassword(t.Context(), as("hangs"), "x") })
@@ -229,7 +235,7 @@ func TestMany(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	all.Go(func() { s.VerifyPassword(ctx, as("hangs"), "x") })
-	asktest.Until(t, "it hangs", func() bool { return len(s.pool.idle) == 0 || s.children() > 0 })
+	asktest.Until(t, "it hangs", func() bool { return s.busy() > 0 })
 	cancel()
 	all.Wait()
 	s.Close()

@@ -28,9 +28,10 @@ func registerDB(f *pflag.FlagSet, path *string) {
 
 func newUsersCommand(std *stdio) *cobra.Command {
 	var path string
-	var asJSON, reveal bool
+	var asJSON, reveal, covered bool
+	var q coverageQuery
 	cmd := &cobra.Command{
-		Use:   "users [-f FILE] [--json] [--reveal]",
+		Use:   "users [-f FILE] [--json] [--reveal] [--coverage [--verifier SPEC] [--delete-void]]",
 		Short: "List the users of a sasldb file",
 		Long: `Prints one line for each user: user@realm, a tab, and the properties that the
 file holds of him, separated by commas; those of a disabled user begin with
@@ -41,11 +42,28 @@ With --json, one object for each record: authid, realm, property, with
 --reveal also value_base64. Text that is not UTF-8 is in authid_base64 and so on.
 
 Of a damaged file the sound records are listed; the damage is told on standard
-error and the exit code is 4.`,
+error and the exit code is 4.
+
+With --coverage it prints instead how many users can use each mechanism, how many
+are copies that a transition made (see serve --transition) and from where, how many of
+those are void or will be within a week, and with --verifier who of its users has none
+yet, if it can list them. The last line says whether mech_list can name SCRAM; if not,
+the exit code is 1. --delete-void first deletes the copies that are void, among them
+those of users whom the verifier does not have any more.`,
 		Args: arguments(),
-		RunE: func(*cobra.Command, []string) error {
-			if reveal && !asJSON {
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			switch {
+			case reveal && !asJSON:
 				return usage("users: --reveal needs --json")
+			case covered && reveal:
+				return usage("users: --coverage prints nothing that --reveal could show")
+			case covered && q.secrets != "" && cmd.Flags().Changed("file"):
+				return usage("users: -f and --secrets exclude each other")
+			case covered:
+				q.path, q.asJSON = path, asJSON
+				return q.run(cmd.Context(), std)
+			case q != (coverageQuery{}):
+				return usage("users: --verifier, --secrets and --delete-void need --coverage")
 			}
 			return list(std, path, func(records []sasldb.Record) error {
 				if asJSON {
@@ -59,6 +77,10 @@ error and the exit code is 4.`,
 	registerDB(cmd.Flags(), &path)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object for each record")
 	cmd.Flags().BoolVar(&reveal, "reveal", false, "with --json: the values, passwords among them")
+	cmd.Flags().BoolVar(&covered, "coverage", false, "say who can use which mechanism, and who is a copy")
+	cmd.Flags().StringVar(&q.secrets, "secrets", "", "with --coverage: a store in the place of FILE, a `SPEC`")
+	cmd.Flags().StringVar(&q.verifier, "verifier", "", "with --coverage: where users are copied from, a `SPEC`")
+	cmd.Flags().BoolVar(&q.deleteVoid, "delete-void", false, "with --coverage: delete the copies that are void")
 	return cmd
 }
 

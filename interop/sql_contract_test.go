@@ -32,12 +32,10 @@ func sqlSecret(t testing.TB, kind verifier.Kind, user, password string) string {
 	return text
 }
 
-// contract holds the verifier against its contract, in the three ways that tables are
-// made.
+// contract holds the verifier against its contract, in the ways that tables are made.
 func contract(t *testing.T, d *database) {
 	t.Run("a column for each property", func(t *testing.T) { t.Parallel(); contractOfProperties(t, d) })
 	t.Run("a row of named columns", func(t *testing.T) { t.Parallel(); contractOfRows(t, d) })
-	t.Run("a row for each property", func(t *testing.T) { t.Parallel(); contractOfPairs(t, d) })
 }
 
 // contractOfProperties is for the table of Cyrus's howtos, with more columns.
@@ -138,4 +136,9 @@ func contractOfPairs(t *testing.T, d *database) {
 	}
 }
 
-func TestSQLiteContract(t *testing.T) { t.Parallel(); contract(t, newSQLite(t)) }
+func TestSQLiteContract(t *testing.T) {
+	t.Parallel()
+	d := newSQLite(t)
+	contract(t, d)
+	t.Run("a row for each property", func(t *testing.T) { t.Parallel(); contractOfPairs(t, d) })
+}

@@ -66,7 +66,11 @@ func injection(t *testing.T, d *database, o saslsql.Options, writable func(strin
 	want[key{"user", "realm"}] = "guarded"
 	for i, text := range hostileTexts() {
 		password := fmt.Sprintf("secret-%d", i)
-		for _, k := range []key{{text, "realm"}, {"user", text}} {
+		as := []key{{text, "realm"}, {"user", text}}
+		if len(text) == 1 {
+			as = as[:1] // a realm is bound as a user is
+		}
+		for _, k := range as {
 			if err := check(k.name, k.realm, "guarded"); !errors.Is(err, verifier.ErrNoUser) {
 				t.Errorf("%+q before it is there: %v", k, err)
 			}

@@ -105,7 +105,7 @@ func newSQLite(t testing.TB) *database {
 	d := &database{
 		dialect: saslsql.SQLite, quote: `"`, text: "TEXT", key: "TEXT",
 		open: func() (*sql.DB, error) {
-			return sql.Open("sqlite", "file:"+strings.ReplaceAll(path, "?", "%3f")+"?_pragma=busy_timeout(2000)")
+			return sql.Open("sqlite", "file:"+strings.ReplaceAll(path, "?", "%3f")+"?_pragma=busy_timeout(2000)&_pragma=synchronous(OFF)")
 		},
 		conf: "sql_engine: sqlite3\nsql_database: " + path + "\n",
 	}

@@ -85,7 +85,8 @@ func startInside(t *testing.T, s *saslauthdPeer, program string, args ...string)
 func openPam(t *testing.T, s *saslauthdPeer, command string, o pam.Options) *pam.Stack {
 	t.Helper()
 	o.Program = filepath.Join(t.TempDir(), "child")
-	script := fmt.Sprintf("#!/bin/sh\nexec unshare -m /bin/sh -c '%s' sh '%s' '%s' '%s'\n", overlay, need(t, "mount"), s.etc(""), command)
+	script := fmt.Sprintf("#!/bin/sh\nexec '%s' -m /bin/sh -c '%s' sh '%s' '%s' '%s'\n",
+		peers.Need(t, "unshare", "util-linux"), overlay, need(t, "mount"), s.etc(""), command)
 	if err := os.WriteFile(o.Program, []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}

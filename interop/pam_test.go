@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/saslkit/saslkit/internal/peers"
 	"github.com/saslkit/saslkit/internal/unixask/asktest"
 	"github.com/saslkit/saslkit/verifier"
 	"github.com/saslkit/saslkit/verifier/pam"
@@ -225,7 +226,7 @@ func testPamPrivileges(t *testing.T, s *saslauthdPeer, command string) {
 	asktest.Until(t, "the log says why", func() bool {
 		return strings.Contains(said.String(), "not root, and /etc/shadow cannot be read") && !strings.Contains(said.String(), "bad-credentials")
 	})
-	cmd, _ := inside(t, s, "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", command, "mechs", "--verifier", "pam:common-auth")
+	cmd, _ := inside(t, s, peers.Need(t, "setpriv", "util-linux"), "--reuid=65534", "--regid=65534", "--clear-groups", command, "mechs", "--verifier", "pam:common-auth")
 	cmd.Stderr = nil
 	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "not root, and /etc/shadow cannot be read") {
 		t.Errorf("at the start: %v, %s", err, out)

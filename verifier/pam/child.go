@@ -51,6 +51,7 @@ func serve(in io.Reader, out io.Writer, hello answer, check func(request) answer
 	}
 	requests := make(chan request)
 	go func() {
+		defer close(requests) // in tests; exit does not return
 		for {
 			b, err := readFrame(in)
 			if err != nil {

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -20,42 +18,12 @@ import (
 	"github.com/saslkit/saslkit/verifier"
 )
 
-// Options configure a Stack. The zero value asks the service of each request, as
-// saslauthd does.
-type Options struct {
-	// Service is the PAM service, a file in /etc/pam.d: 1 to 64 of a to z, 0 to 9, '-'
-	// and '_'. "" is Request.Service, "smtp" or "imap", which must be such a name.
-	Service string
-	// Folder is where the files of services are, in the place of /etc/pam.d; absolute.
-	// It is for tests and containers, and wants Linux-PAM 1.4 or later.
-	Folder string
-	// Parallel is how many children there are at most, one for each check under way.
-	// 64 times as many checks wait, and who comes then is told ErrUnavailable. 0 is
-	// twice the number of processors, 4 at least; 1,024 is the most.
-	Parallel int
-	// Timeout bounds a check, waiting for a child included: a child that has not
-	// answered by then is killed. 0 is 30 s.
-	Timeout time.Duration
-	// Program is the path of a program that calls Child first in its main, such as the
-	// command saslkit. "" is this program.
-	Program string
-}
-
-const (
-	defaultTimeout = 30 * time.Second
-	leastParallel  = 4
-	mostParallel   = 1024
-	queued         = 64 // checks that wait for each that is under way
-	maxName        = 1024
-)
-
 // A Stack is a verifier.Verifier that asks PAM. It may be used concurrently. A goroutine
 // runs for each child and for each check; Close ends them.
 type Stack struct {
 	secret.Opaque
 	service, folder string
 	timeout         time.Duration
-	unix            bool // whether pam_unix is asked, as far as we know
 	pool            *pool
 	queue           *queue.Queue
 	breaker         breaker.Breaker
@@ -92,7 +60,7 @@ func newStack(o Options) (*Stack, error) {
 		return nil, err
 	}
 	s := prepare(o, program)
-	if s.powerless() {
+	if o.Service != "" && powerless(o.Folder, o.Service) {
 		return nil, errPowerless
 	}
 	first, err := s.pool.start(time.Now().Add(helloTimeout))
@@ -104,36 +72,6 @@ func newStack(o Options) (*Stack, error) {
 	return s, nil
 }
 
-// check finds what is wrong with the options.
-func (o Options) check() error {
-	switch {
-	case o.Parallel < 0 || o.Parallel > mostParallel:
-		return fmt.Errorf("options: parallel %d is not 0 to %d", o.Parallel, mostParallel)
-	case o.Timeout < 0:
-		return errors.New("options: the timeout is negative (0 is the default)")
-	case o.Folder != "" && (!filepath.IsAbs(o.Folder) || len(o.Folder) > maxString || strings.Contains(o.Folder, "\x00")):
-		return fmt.Errorf("options: folder %.80q is not an absolute path", o.Folder)
-	case o.Program != "" && !filepath.IsAbs(o.Program):
-		return fmt.Errorf("options: program %.80q is not an absolute path", o.Program)
-	case o.Service != "":
-		return hasStack(o.Folder, o.Service)
-	}
-	return nil
-}
-
-// programOf is the program of the children. What Linux calls exe is this one even when
-// another has been installed in its place.
-func programOf(o Options) (string, error) {
-	const exe = "/proc/self/exe"
-	if o.Program != "" {
-		return o.Program, nil
-	}
-	if _, err := os.Stat(exe); err == nil {
-		return exe, nil
-	}
-	return os.Executable()
-}
-
 // prepare makes a Stack of options that are checked.
 func prepare(o Options, program string) *Stack {
 	parallel := o.Parallel
@@ -141,7 +79,7 @@ func prepare(o Options, program string) *Stack {
 		parallel = min(max(leastParallel, 2*runtime.GOMAXPROCS(0)), mostParallel)
 	}
 	s := &Stack{
-		service: o.Service, folder: o.Folder, timeout: o.Timeout, unix: o.Service == "" || usesUnix(o.Folder, o.Service),
+		service: o.Service, folder: o.Folder, timeout: o.Timeout,
 		pool: newPool(program), queue: queue.New(parallel, int64(queued*parallel)),
 	}
 	if s.timeout == 0 {
@@ -216,29 +154,15 @@ func (s *Stack) even(ctx context.Context, took time.Duration, err error) {
 var (
 	errNoName     = errors.New("not asked: no module takes such a name")
 	errNoPassword = errors.New("not asked: no module takes such a password")
-	errPowerless  = errors.New("not root, and /etc/shadow cannot be read: pam_unix would refuse everybody (run it as root or in group shadow)")
 )
-
-// powerless reports whether pam_unix has no way to passwords. In most stacks, Debian's
-// common-auth among them, that is a wrong password to everybody.
-func (s *Stack) powerless() bool {
-	if !s.unix || os.Geteuid() == 0 {
-		return false
-	}
-	f, err := os.Open("/etc/shadow")
-	if err == nil {
-		f.Close()
-	}
-	return errors.Is(err, fs.ErrPermission)
-}
 
 // ask asks PAM, in a child.
 func (s *Stack) ask(ctx context.Context, r verifier.Request, service, password string) (answer, error) {
-	if s.powerless() {
-		return answer{}, errPowerless
-	}
 	if err := hasStack(s.folder, service); err != nil {
 		return answer{}, err
+	}
+	if powerless(s.folder, service) {
+		return answer{}, errPowerless
 	}
 	switch {
 	case !saneName(r.User):

@@ -51,6 +51,21 @@ func isOneFile() bool {
 	return folder != nil && file == nil
 }
 
+var errPowerless = errors.New("not root, and /etc/shadow cannot be read: pam_unix would refuse everybody (run it as root or in group shadow)")
+
+// powerless reports whether pam_unix is in the stack and has no way to passwords. In most
+// stacks, Debian's common-auth among them, that is a wrong password to everybody.
+func powerless(folder, service string) bool {
+	if os.Geteuid() == 0 {
+		return false
+	}
+	f, err := os.Open("/etc/shadow")
+	if err == nil {
+		f.Close()
+	}
+	return errors.Is(err, fs.ErrPermission) && usesUnix(folder, service)
+}
+
 // usesUnix reports whether pam_unix is in the stack of a service, or may be.
 func usesUnix(folder, service string) bool {
 	folders := systemFolders[:]

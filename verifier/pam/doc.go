@@ -17,7 +17,7 @@
 //		…
 //
 // which does nothing in the program itself and does not return in a child; New finds out
-// whether it is there. Options.Program names another program that does so, for example
+// whether it is there. What init functions do is done in every child. Options.Program names another program that does so, for example
 // the command saslkit, and this one needs no tag then.
 //
 // A child serves one check at a time, 1,000 at most, and ends when it has been idle for a

@@ -261,7 +261,10 @@ func TestCodes(t *testing.T) {
 func TestModuleHangsAndParentIsKilled(t *testing.T) {
 	t.Parallel()
 	for _, what := range []string{"loop", "stop"} {
-		s := stack(t, Options{}, "auth required ODD "+what, "account required pam_permit.so")
-		killParent(t, s.folder, s.service, "alice", "secret")
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			s := stack(t, Options{}, "auth required ODD "+what, "account required pam_permit.so")
+			killParent(t, s.folder, s.service, "alice", "secret")
+		})
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/saslkit/saslkit/verifier/acting"
 )
 
-// rules sets up who may act as whom, as --authorize says. The stores that know users
-// tell whom nobody may act as.
+// rules sets up who may act as whom, as --authorize says. The stores that can look users
+// up tell whom nobody may act as.
 func (o *siteOptions) rules(realms realm.Policy, a *saslkit.Authenticator) error {
 	if o.authorize == "" {
 		return nil
@@ -25,23 +25,16 @@ func (o *siteOptions) rules(realms realm.Policy, a *saslkit.Authenticator) error
 	a.Authorizer = rules
 	var sources []verifier.Verifier
 	for _, v := range stores(a) {
-		if knowsUsers(v) {
-			sources = append(sources, v)
+		if s, ok := verifier.SourceOf(v); ok {
+			sources = append(sources, s)
 		}
 	}
 	if len(sources) > 0 {
 		a.Authorizer = &acting.Accounts{Rules: rules, Store: verifier.Chain(sources...), Known: known}
 	} else if known {
-		return usage("--authorize %s: no store can tell who exists (one of sasldb: or passwdfile: can)", o.authorize)
+		return usage("--authorize %s: no store can tell who exists (a sasldb, a passwdfile or sql can)", o.authorize)
 	}
 	return nil
-}
-
-// knowsUsers reports whether a store knows its users, and does not only pass passwords
-// on.
-func knowsUsers(v verifier.Verifier) bool {
-	c := verifier.CoverageOf(v)
-	return c.Users >= 0 || c.Some&^verifier.KindsOf(verifier.KindCheck) != 0
 }
 
 // rulesError gives an error of the file its code.

@@ -17,7 +17,7 @@ import (
 func actingUsers(t *testing.T) string {
 	return "passwdfile:" + textFile(t, "users",
 		"alice@mail.example:{PLAIN}wonderland", "bob@mail.example:{PLAIN}builder",
-		"root@mail.example:{PLAIN}toor", "locked@mail.example:{PLAIN}x::::::nologin")
+		"root@mail.example:{PLAIN}toor", "hashed@mail.example:"+md5Hash, "locked@mail.example:{PLAIN}x::::::nologin")
 }
 
 func actingRules(t *testing.T) string {
@@ -56,6 +56,7 @@ func TestCheckAuthzid(t *testing.T) {
 		commandCase{name: "a typo of a master user", stdin: "toor\n", args: with("--authzid", "alcie@mail.example", "root"), out: ok("root", "PLAIN", " authzid=alcie@mail.example")},
 		commandCase{name: "a typo, exists", stdin: "toor\n", args: known("--authzid", "alcie", "root"), code: 1, out: no, err: []string{"no such user"}},
 		commandCase{name: "an account, exists", stdin: "toor\n", args: known("--authzid", "alice@mail.example", "root"), out: ok("root", "PLAIN", " authzid=alice@mail.example")},
+		commandCase{name: "an account with a hash, exists", stdin: "toor\n", args: known("--authzid", "hashed@mail.example", "root"), out: ok("root", "PLAIN", " authzid=hashed@mail.example")},
 		commandCase{name: "no account, exists", stdin: "wonderland\n", args: known("--authzid", "sales", "alice"), code: 1, out: no, err: []string{`"sales@mail.example": `, "no such user"}},
 		commandCase{name: "a disabled account", stdin: "wonderland\n", args: with("--authzid", "locked", "alice"), code: 1, out: no, err: []string{"disabled"}},
 		commandCase{name: "no file", stdin: "x\n", args: check("--authorize", rules+"x", "alice"), code: 3, out: "no reason=unavailable\n", err: []string{"no such file"}},
@@ -77,7 +78,7 @@ func TestAuthorizeErrors(t *testing.T) {
 		{name: "mechs, fault", args: []string{"mechs", "-r", "mail.example", "--verifier", users, "--authorize", textFile(t, "acting", "*")}, code: 2, err: []string{":1: ", "cannot act"}},
 		{name: "that everybody may write", args: []string{"mechs", "-r", "mail.example", "--verifier", users, "--authorize", open}, code: 2, err: []string{"chmod o-w"}},
 		{name: "serve, fault", args: []string{"serve", "-r", "mail.example", "--verifier", users, "--auth", dir + "/a", "--authorize", textFile(t, "acting", "@a b")}, code: 2, err: []string{":1: ", "there is no group @a"}},
-		{name: "serve, no store that knows", args: []string{"serve", "-r", "mail.example", "--verifier", "saslauthd:" + dir, "--verifier", "pwcheck:" + dir, "--auth", dir + "/a", "--authorize", rules + ",exists"}, code: 2, err: []string{"no store can tell who exists"}},
+		{name: "serve, no store that knows", args: []string{"serve", "-r", "mail.example", "--verifier", "saslauthd:" + dir, "--auth", dir + "/a", "--authorize", rules + ",exists"}, code: 2, err: []string{"no store can tell who exists"}},
 	})
 }
 

@@ -2,6 +2,7 @@ package acting
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
@@ -24,8 +25,9 @@ type Accounts struct {
 	Store         verifier.SecretSource
 	// Known refuses whom the store does not know. Otherwise an address without an
 	// account of its own, for several people to act as, is allowed, and so is, with a
-	// pattern, a name that is misspelt. In a chain only links that hand out secrets
-	// know anybody.
+	// pattern, a name that is misspelt. In a chain only links that are a
+	// SecretSource know anybody. One that says of everybody that he has no secret, as
+	// a directory that is asked by binding, knows nobody.
 	Known bool
 }
 
@@ -36,15 +38,36 @@ func (c *Accounts) Authorize(ctx context.Context, a verifier.Account, user, real
 	if err := c.Rules.Authorize(ctx, a, user, realmName); err != nil {
 		return err
 	}
-	_, err := c.Store.LookupSecret(ctx, verifier.Request{User: user, Realm: realmName}, handedOut()...)
+	err := c.lookup(ctx, user, realmName)
+	if c.Known && errors.Is(err, verifier.ErrNoSecret) && !errors.Is(err, verifier.ErrUnavailable) {
+		err = c.distinguish(ctx, realmName)
+	}
 	switch {
 	case !verifier.Answered(err):
 		return fmt.Errorf("acting: looking for %.200q: %w: %w", realm.Join(user, realmName), verifier.ErrUnavailable, err)
-	case verifier.Terminal(err), c.Known && errors.Is(err, verifier.ErrNoUser):
+	case verifier.Terminal(err), c.Known && err != nil:
 		// Not as what the store said: that would be about who logs in.
 		return fmt.Errorf("acting: %.200q: %v: %w", realm.Join(user, realmName), err, verifier.ErrNotPermitted)
 	}
 	return nil
+}
+
+func (c *Accounts) lookup(ctx context.Context, user, realmName string) error {
+	_, err := c.Store.LookupSecret(ctx, verifier.Request{User: user, Realm: realmName}, handedOut()...)
+	return err
+}
+
+// distinguish returns nil if the store means that a user exists when it says that he has
+// no secret: of a name that nobody has it then says something else.
+func (c *Accounts) distinguish(ctx context.Context, realmName string) error {
+	err := c.lookup(ctx, rand.Text(), realmName)
+	switch {
+	case !verifier.Answered(err):
+		return err
+	case errors.Is(err, verifier.ErrNoUser):
+		return nil
+	}
+	return fmt.Errorf("%w: nor has anybody, so it is not known who exists", verifier.ErrNoSecret)
 }
 
 // handedOut are the kinds of secret that a store can hand out.

@@ -56,6 +56,42 @@ func TestAccounts(t *testing.T) {
 	}
 }
 
+// A binder has nobody's secret, whoever it is asked for.
+type binder struct{ verifier.SecretSource }
+
+func (binder) LookupSecret(context.Context, verifier.Request, ...verifier.Kind) (verifier.Secret, error) {
+	return verifier.Secret{}, fmt.Errorf("binder: %w", verifier.ErrNoSecret)
+}
+
+// A store that says of everybody that he has no secret does not know who exists.
+func TestAccountsIndistinct(t *testing.T) {
+	t.Parallel()
+	store := verifiertest.NewMemory(
+		verifiertest.User{Name: "bob", Realm: "example.com", Password: "secret"},
+		verifiertest.User{Name: "bare", Realm: "example.com"},
+	)
+	rules := parse(t, home, "root *")
+	for _, tt := range []struct {
+		name  string
+		store verifier.SecretSource
+		whom  string
+		want  bool // with Known; without, everybody is allowed
+	}{
+		{"alone", binder{store}, "bob", false},
+		{"in a chain, with a secret elsewhere", verifier.Chain(binder{store}, store), "bob", true},
+		{"in a chain, without one", verifier.Chain(store, binder{store}), "bare", false},
+		{"in a chain, unknown", verifier.Chain(store, binder{store}), "bbo", false},
+	} {
+		for _, known := range []bool{false, true} {
+			c := &Accounts{Rules: rules, Store: tt.store, Known: known}
+			err := c.Authorize(t.Context(), verifier.Account{User: "root", Realm: "example.com"}, tt.whom, "example.com")
+			if want := tt.want || !known; (err == nil) != want || err != nil && mech.AsError(err).Class != mech.NotPermitted {
+				t.Errorf("%s: %v", tt.name, err)
+			}
+		}
+	}
+}
+
 // Trouble is no refusal, and without a rule nobody is asked.
 func TestAccountsTrouble(t *testing.T) {
 	t.Parallel()

@@ -126,9 +126,9 @@ func (s *Stack) VerifyPassword(ctx context.Context, r verifier.Request, password
 	case err == nil:
 		return verifier.Account{User: a.user, Realm: r.Realm}, nil
 	case verifier.Answered(err):
-		return verifier.Account{}, fmt.Errorf("pam: service %q: %w", service, err)
+		return verifier.Account{}, fmt.Errorf("pam: service %.80q: %w", service, err)
 	}
-	return verifier.Account{}, fmt.Errorf("pam: service %q: %w: %w", service, verifier.ErrUnavailable, err)
+	return verifier.Account{}, fmt.Errorf("pam: service %.80q: %w: %w", service, verifier.ErrUnavailable, err)
 }
 
 // longestUsual bounds how long a refusal is kept back.

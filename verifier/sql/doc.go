@@ -18,7 +18,7 @@
 // fixed list is written, also inside the quotes of names, "%p".
 //
 // What could be read by the server as something else than by us is an error of New that
-// names place and cure: comments, backslashes in strings, dollar quotes, E'' and its
+// names place and cure: comments, backslashes in strings, dollar quotes, E” and its
 // kind, placeholders, a second statement, a quote that is not closed, a token that is not
 // known, a name as a pattern of LIKE. See [TemplateError].
 //

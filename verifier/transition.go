@@ -1,6 +1,8 @@
 package verifier
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -201,37 +203,48 @@ func (t *Transitioning) VerifyPassword(ctx context.Context, r Request, password 
 }
 
 // LookupSecret implements SecretSource: the secrets of the store's own users, and the
-// copies that are good.
+// copies that are good. Whoever is asked for, the mark is and the store is, three times.
 func (t *Transitioning) LookupSecret(ctx context.Context, r Request, kinds ...Kind) (Secret, error) {
-	// The origin is read first: secrets that are newer are at least as good.
-	_, void := t.copied(ctx, r)
+	mark, markErr := t.mark(ctx, r)
 	kinds = slices.DeleteFunc(slices.Clone(kinds), func(k Kind) bool { return k == KindOrigin })
-	held, err := t.to.LookupSecret(ctx, r, kinds...)
-	if void != nil && (err == nil || Terminal(err)) {
-		return Secret{}, void
+	for range lookupTries {
+		before, copied, trouble := originOf(ctx, t.to, r)
+		held, err := t.to.LookupSecret(ctx, r, kinds...)
+		after, still, more := originOf(ctx, t.to, r)
+		switch trouble = cmp.Or(trouble, more); {
+		case err != nil && !Terminal(err):
+			return Secret{}, err
+		case trouble != nil:
+			return Secret{}, trouble
+		case copied != still || !bytes.Equal(before.Value, after.Value):
+			continue // the secret may be of the one or of the other
+		case !copied:
+			return held, err
+		case markErr != nil:
+			return Secret{}, fmt.Errorf("verifier: transition: %w: %w", ErrUnavailable, markErr)
+		}
+		if origin, why := t.judge(before, mark); why != "" {
+			return Secret{}, fmt.Errorf("verifier: transition: %w: the copy of user %.64q from %s is void, %s (a login by PLAIN renews it)", ErrUnavailable, r.User, origin.Source, why)
+		}
+		return held, err
 	}
-	return held, err
+	return Secret{}, fmt.Errorf("verifier: transition: %w: user %.64q changes all the time", ErrUnavailable, r.User)
 }
 
-// copied reports whether the user is a copy, and if so whether it is good: the error
-// matches ErrUnavailable, also where nobody can tell. Whoever is asked for, the mark
-// is and the store is.
-func (t *Transitioning) copied(ctx context.Context, r Request) (is bool, err error) {
-	mark, markErr := t.mark(ctx, r)
-	held, err := t.to.LookupSecret(ctx, r, KindOrigin)
+// lookupTries bounds how often a user is looked up who is being copied meanwhile.
+const lookupTries = 3
+
+// originOf returns the origin of a user of a store; copied is whether there is one. The
+// error matches ErrUnavailable.
+func originOf(ctx context.Context, store SecretSource, r Request) (held Secret, copied bool, err error) {
+	held, err = store.LookupSecret(ctx, r, KindOrigin)
 	switch {
 	case Refused(err):
-		return false, nil
+		return Secret{}, false, nil
 	case err != nil && !Terminal(err):
-		return false, fmt.Errorf("verifier: transition: %w: %w", ErrUnavailable, err)
-	case markErr != nil:
-		return true, fmt.Errorf("verifier: transition: %w: %w", ErrUnavailable, markErr)
+		return Secret{}, false, fmt.Errorf("verifier: transition: %w: %w", ErrUnavailable, err)
 	}
-	origin, why := t.judge(held, mark)
-	if why != "" {
-		return true, fmt.Errorf("verifier: transition: %w: the copy of user %.64q from %s is void, %s (a login by PLAIN renews it)", ErrUnavailable, r.User, origin.Source, why)
-	}
-	return true, nil
+	return held, true, nil
 }
 
 // judge reads an origin and says why the copy is not good.

@@ -1,8 +1,8 @@
 package verifier
 
 import (
+	"cmp"
 	"context"
-	"fmt"
 
 	"github.com/saslkit/saslkit/internal/secret"
 )
@@ -80,40 +80,28 @@ func (o *ownUsers) Coverage() Coverage {
 	return own
 }
 
-// VerifyPassword implements Verifier. The store is asked for everybody, for a copy as
-// for somebody who is not there.
+// VerifyPassword implements Verifier.
 func (o *ownUsers) VerifyPassword(ctx context.Context, r Request, password string) (Account, error) {
-	copied, trouble := o.copied(ctx, r)
-	account, err := checked(o.t.to.VerifyPassword(ctx, r, password))
-	switch {
-	case trouble != nil:
-		return Account{}, trouble
-	case copied && Answered(err):
-		return Account{}, ErrNoUser
-	}
-	return account, err
+	return ofOwn(ctx, o.t.to, r, func() (Account, error) { return checked(o.t.to.VerifyPassword(ctx, r, password)) })
 }
 
 // LookupSecret implements SecretSource.
 func (o *ownUsers) LookupSecret(ctx context.Context, r Request, kinds ...Kind) (Secret, error) {
-	copied, trouble := o.copied(ctx, r)
-	held, err := o.t.to.LookupSecret(ctx, r, kinds...)
-	switch {
-	case trouble != nil:
-		return Secret{}, trouble
-	case copied && Answered(err):
-		return Secret{}, ErrNoUser
-	}
-	return held, err
+	return ofOwn(ctx, o.t.to, r, func() (Secret, error) { return o.t.to.LookupSecret(ctx, r, kinds...) })
 }
 
-func (o *ownUsers) copied(ctx context.Context, r Request) (bool, error) {
-	_, err := o.t.to.LookupSecret(ctx, r, KindOrigin)
-	switch {
-	case Refused(err):
-		return false, nil
-	case err != nil && !Terminal(err):
-		return false, fmt.Errorf("verifier: transition: %w: %w", ErrUnavailable, err)
+// ofOwn asks about a user who is no copy, before the question and after it. The store is
+// asked for everybody, for a copy as for somebody who is not there.
+func ofOwn[T any](ctx context.Context, store SecretSource, r Request, question func() (T, error)) (T, error) {
+	var none T
+	_, before, trouble := originOf(ctx, store, r)
+	answer, err := question()
+	_, after, more := originOf(ctx, store, r)
+	switch trouble = cmp.Or(trouble, more); {
+	case trouble != nil:
+		return none, trouble
+	case (before || after) && Answered(err):
+		return none, ErrNoUser
 	}
-	return true, nil
+	return answer, err
 }

@@ -2,6 +2,7 @@ package verifier_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -302,5 +303,64 @@ func (h *history) holds(r verifier.Request) {
 		if match, _ := held.Matches(h.t.Context(), r, old); match {
 			h.t.Errorf("%s is served with a revoked password", h.user)
 		}
+	}
+}
+
+// TestTransitionLookupSeesOneUser: a user who is replaced while he is looked up is not
+// judged by one origin and served with the secret of another, nor taken for an own one.
+func TestTransitionLookupSeesOneUser(t *testing.T) {
+	t.Parallel()
+	void := verifier.Secret{Kind: verifier.KindOrigin, Value: []byte("v1\tx\t2020-01-01T00:00:00.000000000Z\t2020-01-02T00:00:00.000000000Z\t-")}
+	good := verifier.Secret{Kind: verifier.KindOrigin, Value: verifier.Origin{Source: "x", Made: time.Now()}.Append(nil)}
+	alice := verifiertest.User{Name: "alice", Password: alicesPassword}
+	voidCopy := func(m *verifiertest.Memory) { m.Add(alice, void) }
+	for name, first := range map[string]func(*verifiertest.Memory){
+		"nobody": func(*verifiertest.Memory) {},
+		"good":   func(m *verifiertest.Memory) { m.Add(alice, good) },
+		"own":    func(m *verifiertest.Memory) { m.Add(verifiertest.User{Name: "alice", Password: "own"}) },
+	} {
+		for after := range 3 {
+			asked := 0
+			to := &gated{Memory: new(verifiertest.Memory)}
+			first(to.Memory)
+			to.wait = func(string) {
+				if asked++; asked == after+1 {
+					voidCopy(to.Memory)
+				}
+			}
+			m, err := verifier.Transition(verifier.Static{}, to, verifier.TransitionOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			held, err := m.LookupSecret(t.Context(), request("alice", ""), verifier.KindPassword)
+			if match, _ := held.Matches(t.Context(), request("alice", ""), alicesPassword); err == nil && match {
+				t.Errorf("%s, replaced at call %d: served with what is void", name, after)
+			}
+			if err != nil && !errors.Is(err, verifier.ErrUnavailable) && name != "nobody" {
+				t.Errorf("%s, replaced at call %d: %v", name, after, err)
+			}
+			to.Memory.Remove("alice", "")
+			first(to.Memory)
+			asked = 0
+			if a, err := m.Own().VerifyPassword(t.Context(), request("alice", ""), alicesPassword); err == nil {
+				t.Errorf("%s, replaced at call %d: a copy logs in as %+v", name, after, a)
+			}
+			m.Close()
+		}
+	}
+	// Who changes all the time is temporary trouble.
+	to := &gated{Memory: new(verifiertest.Memory)}
+	n := 0
+	to.wait = func(string) {
+		n++
+		to.Memory.Add(alice, verifier.Secret{Kind: verifier.KindOrigin, Value: verifier.Origin{Source: fmt.Sprint(n), Made: time.Now()}.Append(nil)})
+	}
+	m, err := verifier.Transition(verifier.Static{}, to, verifier.TransitionOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	if _, err := m.LookupSecret(t.Context(), request("alice", ""), verifier.KindPassword); !errors.Is(err, verifier.ErrUnavailable) || n != 9 {
+		t.Errorf("%v after %d look-ups", err, n)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"strings"
 )
 
@@ -66,12 +65,11 @@ func (t *Transitioning) purge(r Request) (end func()) {
 
 // remove deletes a user who is a copy.
 func (t *Transitioning) remove(ctx context.Context, r Request) error {
-	_, err := t.to.LookupSecret(ctx, r, KindOrigin)
-	switch {
-	case Refused(err):
+	switch _, copied, err := originOf(ctx, t.to, r); {
+	case err != nil:
+		return err
+	case !copied:
 		return errNothingToDo
-	case err != nil && !Terminal(err):
-		return fmt.Errorf("verifier: transition: %w: %w", ErrUnavailable, err)
 	}
 	return t.to.Update(ctx, r, func(e Entry) (Entry, error) {
 		if _, copied := originIn(e.Secrets); !copied || e.Disabled {

@@ -2,6 +2,7 @@ package ldap
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,7 +19,8 @@ import (
 type holding struct {
 	secret.Opaque
 	values   []stored.Value
-	unusable error // of what cannot be used, why
+	origin   []byte // of what a verifier.Transition has copied; nil: none
+	unusable error  // of what cannot be used, why
 }
 
 // maxValues bounds the hashes that a login computes for a user with several passwords.
@@ -33,9 +35,16 @@ func (d *Directory) holds(raw *goldap.Entry) (h holding) {
 	if d.o.Method != Attributes {
 		return holding{}
 	}
-	h.add(raw.GetEqualFoldAttributeValues(d.o.PasswordAttribute), parsePassword)
-	if len(h.values) == 0 {
-		h.add(raw.GetEqualFoldAttributeValues(d.o.SCRAMAttribute), parseKeys)
+	for _, text := range raw.GetEqualFoldAttributeValues(d.o.PasswordAttribute) {
+		h.add(parsePassword(text))
+	}
+	withPassword := len(h.values) > 0
+	for _, text := range raw.GetEqualFoldAttributeValues(d.o.SCRAMAttribute) {
+		if origin, ok := parseOrigin(text); ok {
+			h.origin = origin
+		} else if !withPassword {
+			h.add(parseKeys(text))
+		}
 	}
 	if len(h.values) > maxValues {
 		return holding{unusable: errManyValues}
@@ -43,15 +52,12 @@ func (d *Directory) holds(raw *goldap.Entry) (h holding) {
 	return h
 }
 
-func (h *holding) add(texts []string, parse func(string) (stored.Value, error)) {
-	for _, text := range texts {
-		v, err := parse(text)
-		if err != nil {
-			h.unusable = err
-			continue
-		}
-		h.values = append(h.values, v)
+func (h *holding) add(v stored.Value, err error) {
+	if err != nil {
+		h.unusable = err
+		return
 	}
+	h.values = append(h.values, v)
 }
 
 // parsePassword reads userPassword (RFC 2307 section 5.3): what has no {SCHEME} is a
@@ -66,6 +72,22 @@ func parseKeys(text string) (stored.Value, error) {
 		return stored.Value{}, fmt.Errorf("%w: no scheme of SCRAM", stored.ErrUnusable)
 	}
 	return stored.Parse(text)
+}
+
+// originScheme is ours, for the origin of copies in the form of RFC 3112.
+const originScheme = "SASLKIT-ORIGIN$1$"
+
+func parseOrigin(text string) (origin []byte, ok bool) {
+	encoded, ok := strings.CutPrefix(text, originScheme)
+	if !ok {
+		return nil, false
+	}
+	origin, err := base64.StdEncoding.Strict().DecodeString(encoded)
+	return origin, err == nil && len(origin) > 0
+}
+
+func formatOrigin(origin []byte) string {
+	return originScheme + base64.StdEncoding.EncodeToString(origin)
 }
 
 // match checks a password with what the entry holds; for nobody it computes what the check
@@ -94,18 +116,22 @@ func (d *Directory) match(ctx context.Context, e entry, r verifier.Request, pass
 	return nil
 }
 
-// none says why there is nothing to check with.
+// none says why there is nothing to check with. An entry that holds nothing is nobody's, as
+// Update has it, so that a verifier.Transition may write to it.
 func (h holding) none() error {
 	if h.unusable != nil {
 		return fmt.Errorf("%w: %w", verifier.ErrNoSecret, h.unusable)
 	}
-	return verifier.ErrNoSecret
+	return fmt.Errorf("%w: the entry holds no password", verifier.ErrNoUser)
 }
 
 // kinds is what the user can log in with.
 func (h holding) kinds() (all verifier.Kinds) {
 	for _, v := range h.values {
 		all |= v.Kinds()
+	}
+	if h.origin != nil {
+		all |= verifier.KindsOf(verifier.KindOrigin)
 	}
 	return all
 }
@@ -128,6 +154,9 @@ func (d *Directory) LookupSecret(ctx context.Context, r verifier.Request, kinds 
 		}
 		var ok bool
 		if s, ok = e.held.secret(kinds); !ok {
+			if len(e.held.values) > 0 {
+				return verifier.ErrNoSecret
+			}
 			return e.held.none()
 		}
 		s.Account = e.account
@@ -147,7 +176,10 @@ func (d *Directory) LookupSecret(ctx context.Context, r verifier.Request, kinds 
 func (h holding) secret(kinds []verifier.Kind) (verifier.Secret, bool) {
 	clear := h.kinds().Has(verifier.KindPassword)
 	for _, k := range kinds {
-		if k == verifier.KindDIGESTMD5 || clear && k.IsSCRAM() {
+		switch {
+		case k == verifier.KindOrigin && h.origin != nil:
+			return verifier.Secret{Kind: k, Value: slices.Clone(h.origin)}, true
+		case k == verifier.KindDIGESTMD5, clear && k.IsSCRAM():
 			continue
 		}
 		for _, v := range h.values {

@@ -14,7 +14,7 @@ import (
 	"github.com/saslkit/saslkit/verifier/stored"
 )
 
-// A Directory is a verifier.Verifier that asks LDAP servers, and has secrets if its
+// A Directory is a verifier.Verifier that asks LDAP servers, and a SecretStore if its
 // method is Attributes. It may be used concurrently. Two goroutines run for each open
 // connection; they end with it.
 type Directory struct {
@@ -27,7 +27,7 @@ type Directory struct {
 	coverage atomic.Pointer[verifier.Coverage]
 }
 
-var _ verifier.SecretSource = (*Directory)(nil)
+var _ verifier.SecretStore = (*Directory)(nil)
 
 // New checks the options. It does not connect: the directory may start later.
 func New(o Options) (*Directory, error) {

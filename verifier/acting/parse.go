@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -39,7 +38,7 @@ func Parse(name string, from io.Reader, o Options) (*Rules, error) {
 	case len(text) > MaxFile:
 		return nil, fmt.Errorf("acting: %s: over %d bytes (put users into groups)", name, MaxFile)
 	}
-	p := parser{Rules: &Rules{options: o, users: map[identity]*grant{}, groups: map[string]*group{}}}
+	p := parser{Rules: &Rules{options: o, pairs: map[pair]int{}, members: map[member]int{}}}
 	for line := range strings.Lines(string(text)) {
 		p.line++
 		if err := p.rule(line); err != nil {
@@ -75,12 +74,7 @@ func (p *parser) rule(line string) error {
 	if err != nil {
 		return err
 	}
-	g := p.users[id]
-	if g == nil {
-		g = new(grant)
-		p.users[id] = g
-	}
-	return p.add(g, who, rest)
+	return p.add(actor{user: id}, rest)
 }
 
 // groupRule reads "@group = USER...", or as whom a group acts.
@@ -88,16 +82,8 @@ func (p *parser) groupRule(name string, rest []string) error {
 	if err := checkGroup(name); err != nil {
 		return err
 	}
-	g := p.groups[name]
-	if g == nil {
-		g = &group{members: map[identity]int{}}
-		p.groups[name] = g
-	}
 	if len(rest) == 0 || rest[0] != "=" {
-		if g.line == 0 {
-			g.line = p.line
-		}
-		return p.add(&g.grant, "@"+name, rest)
+		return p.add(actor{group: name}, rest)
 	}
 	if len(rest) == 1 {
 		return fmt.Errorf("nobody is in @%s (write users after the =, or remove the line)", name)
@@ -110,82 +96,75 @@ func (p *parser) groupRule(name string, rest []string) error {
 		if err != nil {
 			return err
 		}
-		if line := g.members[id]; line > 0 {
+		if line := note(p.members, member{name, id}, p.line); line > 0 {
 			return fmt.Errorf("%.200q is in @%s already, by line %d (remove one)", word, name, line)
 		}
-		g.members[id] = p.line
 	}
 	return nil
 }
 
-// add lets who act as those of the words.
-func (p *parser) add(g *grant, who string, words []string) error {
+// add lets somebody act as those of the words.
+func (p *parser) add(who actor, words []string) error {
 	if len(words) == 0 {
-		return fmt.Errorf("%.200q may act as nobody (write as whom, or remove the line)", who)
+		return fmt.Errorf("%.200q may act as nobody (write as whom, or remove the line)", who.String())
 	}
 	for _, word := range words {
-		line, err := p.addOne(g, word)
+		whom, err := p.target(word)
 		if err != nil {
 			return err
 		}
-		if line > 0 {
-			return fmt.Errorf("%.200q may act as %.200q already, by line %d (remove one)", who, word, line)
+		if line := note(p.pairs, pair{who, whom}, p.line); line > 0 {
+			return fmt.Errorf("%.200q may act as %.200q already, by line %d (remove one)", who.String(), word, line)
 		}
 	}
 	return nil
 }
 
-// addOne returns the line that says it already, or 0.
-func (p *parser) addOne(g *grant, word string) (line int, err error) {
+// target reads as whom somebody acts.
+func (p *parser) target(word string) (identity, error) {
 	switch {
-	case word == "*":
-		line, g.all = g.all, max(g.all, p.line)
-		return line, nil
+	case word == everyone:
+		return identity{everyone, ""}, nil
 	case strings.HasPrefix(word, "@"):
-		return 0, fmt.Errorf("nobody acts as a group: %.200q (list its users)", word)
-	case strings.HasPrefix(word, "*@"):
+		return identity{}, fmt.Errorf("nobody acts as a group: %.200q (list its users)", word)
+	case strings.HasPrefix(word, everyone+"@"):
 		name, err := p.realm(word[2:])
 		if err != nil {
-			return 0, err
+			return identity{}, err
 		}
-		return note(&g.realms, name, p.line), nil
+		return identity{everyone, name}, nil
 	}
-	id, err := p.identity(word)
-	if err != nil {
-		return 0, err
-	}
-	return note(&g.names, id, p.line), nil
+	return p.identity(word)
 }
 
 // note puts a line into a map, unless there is one already: then it returns that.
-func note[K comparable](m *map[K]int, key K, line int) (before int) {
-	if before = (*m)[key]; before == 0 {
-		if *m == nil {
-			*m = make(map[K]int)
-		}
-		(*m)[key] = line
+func note[K comparable](m map[K]int, key K, line int) (before int) {
+	if before = m[key]; before == 0 {
+		m[key] = line
 	}
 	return before
 }
 
 // finish settles what needs all lines.
 func (p *parser) finish() (line int, err error) {
-	p.memberOf, p.masters = map[identity][]*grant{}, map[identity]bool{}
-	for id, g := range p.users {
-		if g.pattern() {
-			p.masters[id.folded()] = true
-		}
+	p.memberOf, p.masters = map[identity][]string{}, map[identity]bool{}
+	groups := make(map[string][]identity)
+	for m := range p.members {
+		p.memberOf[m.user] = append(p.memberOf[m.user], m.group)
+		groups[m.group] = append(groups[m.group], m.user)
 	}
-	for _, name := range slices.Sorted(maps.Keys(p.groups)) {
-		g := p.groups[name]
-		if len(g.members) == 0 && (err == nil || g.line < line) {
-			line, err = g.line, fmt.Errorf("there is no group @%s (say who is in it: @%s = USER...)", name, name)
-		}
-		for id := range g.members {
-			p.memberOf[id] = append(p.memberOf[id], &g.grant)
-			if g.grant.pattern() {
-				p.masters[id.folded()] = true
+	for rule, at := range p.pairs {
+		users := []identity{rule.who.user}
+		if name := rule.who.group; name != "" {
+			if users = groups[name]; users == nil && (err == nil || at < line) {
+				line, err = at, fmt.Errorf("there is no group @%s (say who is in it: @%s = USER...)", name, name)
 			}
+		}
+		if rule.whom.user != everyone {
+			continue
+		}
+		for _, id := range users {
+			p.masters[id.folded()] = true
 		}
 	}
 	return line, err

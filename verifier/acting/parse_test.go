@@ -46,8 +46,8 @@ func TestParseErrors(t *testing.T) {
 		line       int
 		reason     string
 	}{
-		{"nothing but who", "alice\n", 1, `"alice" may act as nobody`},
-		{"nothing before a comment", "a b\nalice # sales\n", 2, `"alice" may act as nobody`},
+		{"nothing but who", "alice\n", 1, `"alice@example.com" may act as nobody`},
+		{"nothing before a comment", "a b\nalice # sales\n", 2, `"alice@example.com" may act as nobody`},
 		{"no end of the last line", "a b\nalice sale", 2, "end it with a newline"},
 		{"everybody acts", "* sales\n", 1, "cannot act"},
 		{"everybody of a realm acts", "*@example.com sales\n", 1, "cannot act"},
@@ -140,6 +140,7 @@ func FuzzParse(f *testing.F) {
 	f.Add("a b@c@d\nx@ y\n\ufeffa b\n", "a", "b@c@d", uint8(3))
 	f.Add("a ＠b ＊ ﬁ\n", "a", "fi", uint8(4))
 	f.Add("a b", "a", "b", uint8(0))
+	f.Add("ע N\n", "ע", "N", uint8(3)) // with its realm the name cannot be prepared
 	policies := []realm.Policy{
 		home, {}, {Default: "b@c", Rule: realm.CyrusFirstAt}, {Default: "c", Rule: realm.CyrusLastAt},
 		{Others: []string{"c"}}, {Rule: realm.CyrusFirstAt}, {Rule: realm.CyrusLastAt},

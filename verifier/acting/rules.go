@@ -30,13 +30,11 @@ func (o *Options) prepare(name string) (string, error) {
 // Rules say who may act as whom. They do not change and may be used concurrently. Nil
 // and the zero value let nobody act as somebody else.
 type Rules struct {
-	options Options
-	users   map[identity]*grant
-	groups  map[string]*group
-	// memberOf are what the groups of a user may do.
-	memberOf map[identity][]*grant
-	// masters are those who act by a pattern, folded.
-	masters map[identity]bool
+	options  Options
+	pairs    map[pair]int // and the line of each
+	members  map[member]int
+	memberOf map[identity][]string // the groups of a user
+	masters  map[identity]bool     // who acts by a pattern, folded
 }
 
 var _ verifier.Authorizer = (*Rules)(nil)
@@ -57,24 +55,32 @@ func (i identity) whole() bool {
 	return i.user != "" && !strings.HasPrefix(i.user, "@") && !strings.HasSuffix(i.user, "@")
 }
 
-// A grant is as whom somebody may act. The numbers are those of lines, 0 for none.
-type grant struct {
-	names  map[identity]int
-	realms map[string]int
-	all    int
+// An actor is a user or, with a name of one, a group.
+type actor struct {
+	user  identity
+	group string
 }
 
-// pattern reports whether the grant has one: its owner is then a master user.
-func (g *grant) pattern() bool { return g.all > 0 || len(g.realms) > 0 }
+func (a actor) String() string {
+	if a.group != "" {
+		return "@" + a.group
+	}
+	return a.user.String()
+}
 
-// covers reports whether a pattern has a name in it.
-func (g *grant) covers(whom identity) bool { return g.all > 0 || g.realms[whom.realm] > 0 }
+// A pair is a rule: who acts, and as whom. A pattern has the user "*", which no name in
+// a file is, and that for everybody has no realm.
+type pair struct {
+	who  actor
+	whom identity
+}
 
-// A group is users who may act as the same others.
-type group struct {
-	members map[identity]int // and the line of each
-	grant   grant
-	line    int // the first that uses it
+const everyone = "*"
+
+// A member is a user who is in a group.
+type member struct {
+	group string
+	user  identity
 }
 
 // place is the identity of a name that was cut. Where there are no realms the name has
@@ -102,31 +108,28 @@ func (r *Rules) Authorize(_ context.Context, a verifier.Account, user, realmName
 	if who == whom {
 		return nil
 	}
-	covered := false
-	for _, g := range r.grants(who) {
-		if g.names[whom] > 0 {
-			return nil
-		}
-		covered = covered || g.covers(whom)
+	named, covered := r.allows(actor{user: who}, whom)
+	for _, group := range r.memberOf[who] {
+		n, c := r.allows(actor{group: group}, whom)
+		named, covered = named || n, covered || c
 	}
 	switch {
-	case !covered:
+	case !named && !covered:
 		return refused(who, whom, "no rule")
-	case !whom.whole() || !r.prepared(user):
+	case !named && (!whom.whole() || !r.prepared(user)):
 		return refused(who, whom, "a pattern covers names in prepared form only")
-	case r.masters[whom.folded()]:
+	case !named && r.masters[whom.folded()]:
 		return refused(who, whom, "a pattern does not cover a master user")
 	}
 	return nil
 }
 
-// grants are what lets a user act.
-func (r *Rules) grants(who identity) []*grant {
-	own, ok := r.users[who]
-	if !ok {
-		return r.memberOf[who]
-	}
-	return append([]*grant{own}, r.memberOf[who]...)
+// allows reports whether a rule of somebody names whom to act as, and whether a pattern
+// covers him.
+func (r *Rules) allows(who actor, whom identity) (named, covered bool) {
+	has := func(whom identity) bool { return r.pairs[pair{who, whom}] > 0 }
+	named = whom.user != everyone && has(whom)
+	return named, has(identity{everyone, ""}) || whom.realm != "" && has(identity{everyone, whom.realm})
 }
 
 func (r *Rules) prepared(name string) bool {

@@ -114,6 +114,8 @@ func TestRules(t *testing.T) {
 		{"a pattern and a soft hyphen", "root", "b\u00adob", false},
 		{"a pattern and what is not UTF-8", "root", "b\xffob", false},
 		{"a pattern and a letter that is prepared", "root", "jürgen", true},
+		{"a star as a name, by a pattern", "postmaster", "*", true},
+		{"a star as a name, of another realm", "postmaster", "*@example.org", false},
 		{"the pattern itself", "alice", "*", false},
 		{"the pattern of a realm", "alice", "*@example.com", false},
 	} {
@@ -177,7 +179,7 @@ func TestRulesOfCyrus(t *testing.T) {
 // stores say a whole name. It is the same user.
 func TestRulesWholeAccount(t *testing.T) {
 	t.Parallel()
-	r := parse(t, home, "alice sales", "x@example.net sales")
+	r := parse(t, home, "alice sales", "x@example.net sales", "@staff = y", "@staff sales")
 	for _, tt := range []struct {
 		account verifier.Account
 		want    bool
@@ -188,6 +190,9 @@ func TestRulesWholeAccount(t *testing.T) {
 		{verifier.Account{User: "x", Realm: "example.net"}, true},
 		{verifier.Account{User: "x@example.net"}, true},
 		{verifier.Account{User: "x", Realm: "example.com"}, false},
+		{verifier.Account{User: "@staff"}, false},
+		{verifier.Account{User: "@staff", Realm: "example.com"}, false},
+		{verifier.Account{User: "staff"}, false},
 		{verifier.Account{}, false},
 		{verifier.Account{Realm: "example.com"}, false},
 	} {

@@ -12,28 +12,26 @@ func (r *Rules) String() string {
 		return ""
 	}
 	var lines []string
-	for id, g := range r.users {
-		lines = g.appendLines(lines, id.String())
-	}
-	for name, g := range r.groups {
-		for id := range g.members {
-			lines = append(lines, "@"+name+" = "+id.String()+"\n")
+	for rule := range r.pairs {
+		who := rule.who.String()
+		if rule.who.group == "" {
+			who = r.spelled(rule.who.user)
 		}
-		lines = g.grant.appendLines(lines, "@"+name)
+		lines = append(lines, who+" "+r.spelled(rule.whom)+"\n")
+	}
+	for m := range r.members {
+		lines = append(lines, "@"+m.group+" = "+r.spelled(m.user)+"\n")
 	}
 	slices.Sort(lines)
 	return strings.Join(lines, "")
 }
 
-func (g *grant) appendLines(lines []string, who string) []string {
-	if g.all > 0 {
-		lines = append(lines, who+" *\n")
+// spelled is a name or pattern as Parse understands it: with its realm, unless that is the
+// default one and does not go with the user, who is written from right to left.
+func (r *Rules) spelled(id identity) string {
+	full := id.String()
+	if id.user != everyone && id.realm == r.options.Realm.Default && !r.prepared(full) {
+		return id.user
 	}
-	for name := range g.realms {
-		lines = append(lines, who+" *@"+name+"\n")
-	}
-	for id := range g.names {
-		lines = append(lines, who+" "+id.String()+"\n")
-	}
-	return lines
+	return full
 }

@@ -42,11 +42,12 @@ const (
 	propertyCRAMMD5   = "cmusaslsecretCRAM-MD5"
 	propertyDIGESTMD5 = "cmusaslsecretDIGEST-MD5"
 	propertyOTP       = "cmusaslsecretOTP"
+	propertyOrigin    = "saslkit_origin" // not Cyrus's
 )
 
 // secretColumns are those that can hold what lets a user in.
 var secretColumns = func() []column {
-	anyPassword := verifier.AllKinds &^ verifier.KindsOf(verifier.KindOTP)
+	anyPassword := verifier.AllKinds &^ textKinds
 	cram, digest, otp := verifier.KindsOf(verifier.KindCRAMMD5), verifier.KindsOf(verifier.KindDIGESTMD5), verifier.KindsOf(verifier.KindOTP)
 	all := []column{
 		{"password", anyPassword, ""},
@@ -58,6 +59,7 @@ var secretColumns = func() []column {
 		{strings.ToLower(propertyDIGESTMD5), digest, "DIGEST-MD5"},
 		{"otp", otp, ""},
 		{strings.ToLower(propertyOTP), otp, ""},
+		{propertyOrigin, verifier.KindsOf(verifier.KindOrigin), ""},
 	}
 	for _, s := range scramColumns {
 		all = append(all, column{s.name, verifier.KindsOf(s.kind), s.kind.SCRAMName()})
@@ -89,6 +91,12 @@ func lowerASCII(s string) string {
 
 func (c *column) isPassword() bool { return c.holds.Has(verifier.KindPassword) }
 
+// textKinds are those whose value is a text of fields with tabs between them, and not
+// one of package stored.
+const textKinds verifier.Kinds = 1<<verifier.KindOTP | 1<<verifier.KindOrigin
+
+func (c *column) isText() bool { return c.holds&^textKinds == 0 }
+
 // properties are Cyrus's names for the columns of some kinds, in the order in which
 // they are asked for.
 func properties(kinds verifier.Kinds) []string {
@@ -111,6 +119,7 @@ func properties(kinds verifier.Kinds) []string {
 		name string
 	}{
 		{verifier.KindCRAMMD5, propertyCRAMMD5}, {verifier.KindDIGESTMD5, propertyDIGESTMD5}, {verifier.KindOTP, propertyOTP},
+		{verifier.KindOrigin, propertyOrigin},
 	} {
 		if kinds.Has(p.kind) {
 			all = append(all, p.name)
@@ -124,6 +133,7 @@ var kindWords = func() map[string]verifier.Kind {
 	words := map[string]verifier.Kind{
 		"password": verifier.KindPassword, "check": verifier.KindCheck,
 		"cram-md5": verifier.KindCRAMMD5, "digest-md5": verifier.KindDIGESTMD5, "otp": verifier.KindOTP,
+		"origin": verifier.KindOrigin,
 	}
 	for _, k := range verifier.SCRAMKinds() {
 		words[strings.ToLower(k.SCRAMName())] = k
@@ -133,13 +143,13 @@ var kindWords = func() map[string]verifier.Kind {
 
 // ParseKinds reads a list of words separated by blanks: "password" for passwords that
 // are stored as they are, "check" for their hashes, and "scram-sha-256" and the others
-// of SCRAM, "cram-md5", "digest-md5", "otp".
+// of SCRAM, "cram-md5", "digest-md5", "otp", and "origin" for where copies are from.
 func ParseKinds(list string) (verifier.Kinds, error) {
 	var kinds verifier.Kinds
 	for _, word := range strings.Fields(list) {
 		k, ok := kindWords[strings.ToLower(word)]
 		if !ok {
-			return 0, fmt.Errorf("sql: sql_kinds: no kind %.40q (known: password check scram-sha-1 scram-sha-256 scram-sha-512 … cram-md5 digest-md5 otp)", word)
+			return 0, fmt.Errorf("sql: sql_kinds: no kind %.40q (known: password check scram-sha-1 scram-sha-256 scram-sha-512 … cram-md5 digest-md5 otp origin)", word)
 		}
 		kinds |= verifier.KindsOf(k)
 	}
@@ -164,9 +174,9 @@ func (h *holding) read(scheme string) {
 	if h.text == "" {
 		return
 	}
-	if h.column.holds == verifier.KindsOf(verifier.KindOTP) {
+	if h.column.isText() {
 		if strings.Count(h.text, "\t") != 4 {
-			h.err = errors.New("not the five fields of an OTP series")
+			h.err = fmt.Errorf("not the five fields of an %v", h.column.holds)
 		}
 		return
 	}
@@ -201,7 +211,7 @@ func (h *holding) kinds() verifier.Kinds {
 	switch {
 	case h.text == "" || h.err != nil:
 		return 0
-	case h.column.holds.Has(verifier.KindOTP):
+	case h.column.isText():
 		return h.column.holds
 	}
 	return h.value.Kinds()
@@ -215,7 +225,7 @@ func (h *holding) secret(kinds ...verifier.Kind) (verifier.Secret, bool) {
 	}
 	for _, k := range kinds {
 		switch {
-		case k == verifier.KindOTP && h.column.holds.Has(k):
+		case h.column.isText() && h.column.holds.Has(k):
 			return verifier.Secret{Kind: k, Value: []byte(h.text)}, true
 		case k == verifier.KindCheck && h.value.Kinds() == verifier.KindsOf(verifier.KindCheck):
 			return verifier.Secret{Kind: k, Value: []byte(h.text)}, true

@@ -34,6 +34,7 @@
 //	authpassword                SCRAM keys of any hash
 //	cram_md5, digest_md5        in hex
 //	otp                         the state of a series
+//	saslkit_origin              where a transition copied the user from
 //	disabled                    a boolean
 //	expires                     a time, of UTC if it has no zone, or seconds since 1970
 //	user, username, realm       the names of the account, if not those that were asked for

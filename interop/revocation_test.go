@@ -37,8 +37,12 @@ var (
 const (
 	revokedRealm  = "mail.example"
 	cacheBound    = 60 * time.Millisecond  // how long a cache may overlook a change
-	transferBound = 150 * time.Millisecond // how long a copy of a transition may
+	transferBound = 250 * time.Millisecond // how long a copy of a transition may
 )
+
+// revokedMechanisms has PLAIN, what a copy serves, and the same at the cost of a key
+// derivation for each login.
+var revokedMechanisms = []string{"PLAIN", "CRAM-MD5", "PLAIN", "CRAM-MD5", "SCRAM-SHA-256"}
 
 // A revokingStore is a store, and others who change what it holds.
 type revokingStore struct {
@@ -80,8 +84,8 @@ type revokingStack struct {
 	store verifier.SecretStore     // to be changed through; nil: only behind its back
 	bound map[string]time.Duration // by mechanism
 	users []*revokedUser
-	// after a SCRAM login has succeeded, further ones are not refused; before, nobody
-	// knows whether there is a copy
+	// copied: only after a login by a mechanism has succeeded further ones by it are not
+	// refused; before, nobody knows whether there is a copy
 	copied bool
 }
 
@@ -142,7 +146,7 @@ func (h *revoking) add(s *revokingStack) {
 	s.bound = map[string]time.Duration{}
 	if s.name == "transition" || s.name == "all" {
 		v, s.copied = h.transition(v), true
-		s.bound["SCRAM-SHA-256"] = transferBound
+		s.bound["CRAM-MD5"], s.bound["SCRAM-SHA-256"] = transferBound, transferBound
 	}
 	if s.name == "chain" || s.name == "all" {
 		v = verifier.Chain(other, v)
@@ -151,7 +155,7 @@ func (h *revoking) add(s *revokingStack) {
 		v = verifier.Cache(v, verifier.CacheOptions{Life: cacheBound})
 		s.bound["PLAIN"] = cacheBound
 	}
-	s.auth = &saslkit.Authenticator{Verifier: v, Policy: labPolicy, Mechanisms: []string{"PLAIN", "SCRAM-SHA-256"}}
+	s.auth = &saslkit.Authenticator{Verifier: v, Policy: labPolicy, Mechanisms: revokedMechanisms}
 	if s.name == "cache" {
 		s.store, _ = verifier.StoreOf(v)
 	}
@@ -176,7 +180,9 @@ func (h *revoking) transition(from verifier.Verifier) verifier.Verifier {
 	if err := changeStored(h.Context(), to, "anchor", "so that there is somebody", false); err != nil {
 		h.Fatal(err)
 	}
-	moving, err := verifier.Transition(from, to, verifier.TransitionOptions{Life: transferBound, Iterations: mech.MinIterations})
+	moving, err := verifier.Transition(from, to, verifier.TransitionOptions{
+		Kinds: []verifier.Kind{verifier.KindCRAMMD5, verifier.KindSCRAMSHA256}, Iterations: mech.MinIterations, Life: transferBound,
+	})
 	if err != nil {
 		h.Fatal(err)
 	}
@@ -221,7 +227,7 @@ func (h *revoking) lacks() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, s := range h.stacks {
-		for _, what := range []string{"PLAIN ok", "PLAIN refused", "SCRAM-SHA-256 ok", "SCRAM-SHA-256 refused", "change"} {
+		for _, what := range []string{"PLAIN ok", "PLAIN refused", "CRAM-MD5 ok", "CRAM-MD5 refused", "change"} {
 			if key := s.name + " " + what; h.counts[key] < 3 {
 				return key
 			}
@@ -316,7 +322,7 @@ func (h *revoking) logInAll(ctx context.Context, u *revokedUser, random *rand.Ra
 			pause(ctx, time.Millisecond)
 			continue
 		}
-		mechanism := []string{"PLAIN", "SCRAM-SHA-256"}[random.IntN(2)]
+		mechanism := revokedMechanisms[random.IntN(len(revokedMechanisms))]
 		l := revokingLogin{mechanism: mechanism, password: password, start: h.now()}
 		channel := saslkit.Channel{Secure: true}
 		_, err := saslkittest.Client{

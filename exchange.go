@@ -307,7 +307,7 @@ func (b *backend) Authorize(ctx context.Context, a verifier.Account, authzid str
 	if err := b.peer.auth.Authorizer.Authorize(ctx, a, user, r); err != nil {
 		return "", err
 	}
-	return authzid, nil
+	return realm.Join(user, r), nil
 }
 
 // Realms implements mech.Backend.

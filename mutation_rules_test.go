@@ -190,7 +190,7 @@ func (c *contest) actsAs(authzid string) string {
 	case c.row.Need == mech.NeedExternal && prepared != authzid: // compared as sent
 		return "nobody " + authzid
 	case strings.TrimSuffix(prepared, "@"+testRealm) == "shared": // see pairing
-		return prepared
+		return "shared@" + testRealm
 	}
 	return "nobody " + authzid
 }

@@ -12,7 +12,7 @@ import (
 type Result struct {
 	User       string // canonical name, never empty
 	Realm      string // "" if the site has none
-	Authzid    string // whom the client acts as: the same name unless an Authorizer allowed another
+	Authzid    string // whom the client acts as: User, or another with his realm whom an Authorizer allowed
 	Mechanism  string
 	Attributes map[string][]string // what the store tells about the user; not to be changed
 	Anonymous  bool

@@ -446,7 +446,7 @@ func TestDovecotNames(t *testing.T) {
 	c.want("OK 1 user=al ice")
 	d.Current.Set(&Site{Auth: auth, Realm: realm.Policy{Default: "a"}})
 	c.ask(authPlain(2, "alice@a", "secret"), "OK 2 user=alice@a")
-	c.ask("AUTH 3 PLAIN service=smtp resp="+encoded("bob\x00alice\x00secret"), "OK 3 user=bob")
+	c.ask("AUTH 3 PLAIN service=smtp resp="+encoded("bob\x00alice\x00secret"), "OK 3 user=bob@a")
 	c.ask("AUTH 4 PLAIN service=smtp resp="+encoded("eve\x00alice\x00secret"), "FAIL 4 user=alice@a authz code=authz_fail")
 }
 

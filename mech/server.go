@@ -53,8 +53,9 @@ type Backend interface {
 	// users have, on which the mechanism does the same work; with a terminal
 	// error it returns the real secret.
 	LookupSecret(ctx context.Context, name, realm string, kinds []verifier.Kind) (verifier.Secret, error)
-	// Authorize returns the resolved authorization identity. The authzid is
-	// not empty and not the name that was authenticated.
+	// Authorize returns the resolved authorization identity: the account's user, or
+	// another with his realm, however the client spelled him. The authzid is not
+	// empty and not the name that was authenticated.
 	Authorize(ctx context.Context, a verifier.Account, authzid string) (string, error)
 	// Realms are the realms to offer, the default one first.
 	Realms() []string

@@ -260,7 +260,7 @@ func (v *view) ldapFaults(l *LDAP) {
 	if l.TLSCheckPeer == CheckNo {
 		v.warn("ldap_tls_check_peer", "write yes, and the certificate's issuer in ldap_tls_cacert_file", "ldap_tls_check_peer: anybody on the way can pose as the server and read the passwords")
 	}
-	if l.Filter != "" && !strings.Contains(l.Filter, "%u") && !strings.Contains(l.Filter, "%U") && v.isSet("ldap_filter") {
+	if l.Filter != "" && !namesUser(l.Filter) && (!namesUser(l.SearchBase) || l.AuthMethod == AuthFastbind) && v.isSet("ldap_filter") {
 		v.refuse("ldap_filter", "add (uid=%u)", "ldap_filter: without %%u or %%U every user is the same entry")
 	}
 	if l.UseSASL && l.AuthMethod == AuthFastbind && strings.EqualFold(l.Mech, "EXTERNAL") {
@@ -271,6 +271,11 @@ func (v *view) ldapFaults(l *LDAP) {
 		v.refuse(key, "add ldap_auth_method: custom, or use ldap_bind_dn", "%s: with ldap_use_sasl saslauthd binds as itself whoever logs in, and lets everybody in by any password", key)
 	}
 	v.groupFaults(l)
+}
+
+// namesUser reports whether a template has the name in it.
+func namesUser(template string) bool {
+	return strings.Contains(template, "%u") || strings.Contains(template, "%U")
 }
 
 // groupFaults tells of options of groups that miss each other. saslauthd asks for

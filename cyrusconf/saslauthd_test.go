@@ -31,6 +31,7 @@ var daemonCases = []struct {
 	{"EXTERNAL for everybody", "ldap_use_sasl: yes\nldap_mech: external\n", []string{"!2: ldap_mech: with ldap_use_sasl saslauthd binds as itself whoever logs in, and lets everybody in by any password (add ldap_auth_method: custom, or use ldap_bind_dn)"}},
 	{"EXTERNAL for the service", "ldap_use_sasl: yes\nldap_mech: EXTERNAL\nldap_auth_method: custom\n", nil},
 	{"filter for everybody", "ldap_filter: (objectClass=person)\n", []string{"!1: ldap_filter: without %u or %U every user is the same entry (add (uid=%u))"}},
+	{"base for one", "ldap_filter: (objectClass=person)\nldap_search_base: uid=%U,ou=people\nldap_scope: base\n", nil},
 	{"twice", "ldap_scope: one\nldap_scope: base\n", []string{"2: ldap_scope is set to something else than in line 1; line 2 counts (delete line 1, or line 2 if that was meant)"}},
 	{"Kerberos twice", "krb5_servername: a\nkrb5_servername: b\n", []string{"2: krb5_servername is set to something else than in line 1; line 1 counts (delete line 2, or line 1 if that was meant)"}},
 	{"two names", "ldap_bind_pw: pencil\nldap_password: pencil\n", []string{"2: ldap_password and ldap_bind_pw are one option; this line counts (delete one of them)"}},

@@ -82,8 +82,11 @@ func parseOrigin(text string) (origin []byte, ok bool) {
 	if !ok {
 		return nil, false
 	}
-	origin, err := base64.StdEncoding.Strict().DecodeString(encoded)
-	return origin, err == nil && len(origin) > 0
+	origin, err := base64.StdEncoding.DecodeString(encoded)
+	if err != nil || len(origin) == 0 || formatOrigin(origin) != text {
+		return nil, false
+	}
+	return origin, true
 }
 
 func formatOrigin(origin []byte) string {

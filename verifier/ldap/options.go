@@ -210,7 +210,7 @@ func (o *Options) templates() (t templates, err error) {
 	default:
 		parse(&t.filter, inName, "template of the name", o.Filter)
 	}
-	if err == nil && !t.filter.hasUser() {
+	if err == nil && !t.filter.hasUser() && !t.base.hasUser() {
 		return t, errors.New("ldap: options: filter: without %u or %U every user is the same entry (add (uid=%u))")
 	}
 	switch {

@@ -98,6 +98,8 @@ func (o *siteOptions) realms(std *stdio, named bool, a *saslkit.Authenticator) (
 		return realm.Policy{Default: o.realm}, nil
 	}
 	switch held := realmsOf(a); {
+	case len(held) == 0 && moves(a):
+		// Copies are stored under it, where Cyrus's tools and ours look for them.
 	case len(held) == 0, len(held) == 1 && held[0] == "":
 		std.say("realm: none, as in the store (name one with -r)")
 		return realm.Policy{}, nil

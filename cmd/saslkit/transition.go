@@ -192,6 +192,12 @@ func (s *site) openTransition() error {
 	return nil
 }
 
+// moves reports whether users are being copied.
+func moves(a *saslkit.Authenticator) bool {
+	_, ok := a.Secrets.(*verifier.Transitioning)
+	return ok
+}
+
 // noStore says why there is none to copy to.
 func (s *site) noStore() error {
 	where, path := s.app.Where("auto_transition"), s.app.SasldbPath

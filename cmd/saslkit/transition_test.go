@@ -131,6 +131,21 @@ func TestAutoTransition(t *testing.T) {
 	}
 }
 
+// Without a realm the first copies get that of saslpasswd2, the host's name.
+func TestTransitionRealm(t *testing.T) {
+	t.Parallel()
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	shadow, db := textFile(t, "shadow", shadowLine("alice", md5Hash)), createDB(t)
+	for _, said := range []string{"the name of this host", "the only one in the store"} {
+		commandCase{stdin: "secret", args: []string{"check", "--password-stdin", "--verifier", "shadow:" + shadow, "--secrets", "sasldb:" + db, "--transition", "yes", "alice"},
+			out: "ok user=alice realm=" + host + " mech=PLAIN\n", err: []string{said}}.check(t)
+	}
+	commandCase{args: []string{"users", "-f", db}, out: "alice@" + host + "\tsaslkit-origin,userPassword\n"}.check(t)
+}
+
 func TestTransitionMistakes(t *testing.T) {
 	t.Parallel()
 	shadow, db, missing := textFile(t, "shadow", shadowLine("alice", md5Hash)), createDB(t), filepath.Join(t.TempDir(), "sasldb2")

@@ -6,6 +6,9 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -13,6 +16,7 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 
+	"github.com/saslkit/saslkit/internal/unixask/asktest"
 	"github.com/saslkit/saslkit/verifier"
 	saslsql "github.com/saslkit/saslkit/verifier/sql"
 	"github.com/saslkit/saslkit/verifier/verifiertest"
@@ -55,13 +59,11 @@ func untilAnswer(t *testing.T, v verifier.Verifier, password string, want error)
 // verifier anything; when it goes on so do we. After enough timeouts it is spared.
 func stalled(t *testing.T, d *database, calls int, signal func(syscall.Signal)) {
 	o := simple
-	o.Timeout = 100 * time.Millisecond
+	o.Timeout = 200 * time.Millisecond
 	db := d.new(t, o)
 	patient := d.new(t, simple)
 	for _, v := range []verifier.Verifier{db, patient} {
-		if err := asAlice(t.Context(), v, "wonderland"); err != nil {
-			t.Fatal(err)
-		}
+		untilAnswer(t, v, "wonderland", nil)
 	}
 	signal(syscall.SIGSTOP)
 	defer signal(syscall.SIGCONT)
@@ -143,6 +145,31 @@ func full(t *testing.T, d *database, limited func() (*sql.DB, error)) {
 	untilAnswer(t, db, "wonderland", nil)
 }
 
+// send sends a signal to processes, and waits until all their threads stand still if
+// that is what it says.
+func send(t *testing.T, signal syscall.Signal, pids ...int) {
+	t.Helper()
+	for _, pid := range pids {
+		syscall.Kill(pid, signal)
+	}
+	if signal != syscall.SIGSTOP {
+		return
+	}
+	asktest.Until(t, "the server stands still", func() bool {
+		for _, pid := range pids {
+			threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+			for _, name := range threads {
+				stat, err := os.ReadFile(name)
+				_, state, _ := strings.Cut(string(stat), ") ")
+				if err == nil && !strings.HasPrefix(state, "T") {
+					return false
+				}
+			}
+		}
+		return true
+	})
+}
+
 // signal sends a signal to the server and to its connections' processes.
 func (s *postgresServer) signal(t *testing.T) func(syscall.Signal) {
 	t.Helper()
@@ -160,20 +187,18 @@ func (s *postgresServer) signal(t *testing.T) func(syscall.Signal) {
 		all = append(all, pid)
 	}
 	return func(signal syscall.Signal) {
-		for _, pid := range all {
-			syscall.Kill(pid, signal)
-		}
+		send(t, signal, all...)
 	}
 }
 
 func troublePostgres(t *testing.T, s *postgresServer) {
 	t.Run("stalled", func(t *testing.T) {
-		var send func(syscall.Signal)
+		var all func(syscall.Signal)
 		stalled(t, s.database, enough, func(signal syscall.Signal) {
 			if signal == syscall.SIGSTOP {
-				send = s.signal(t)
+				all = s.signal(t)
 			}
-			send(signal)
+			all(signal)
 		})
 	})
 	t.Run("out of connections", func(t *testing.T) {
@@ -189,7 +214,7 @@ func troublePostgres(t *testing.T, s *postgresServer) {
 
 func troubleMaria(t *testing.T, s *mariaServer) {
 	t.Run("stalled", func(t *testing.T) {
-		stalled(t, s.database, 1, func(signal syscall.Signal) { s.cmd.Process.Signal(signal) })
+		stalled(t, s.database, 1, func(signal syscall.Signal) { send(t, signal, s.cmd.Process.Pid) })
 	})
 	t.Run("out of connections", func(t *testing.T) {
 		s.database.run(t, "CREATE USER limited@localhost WITH MAX_USER_CONNECTIONS 1", "GRANT SELECT ON mysql.simple TO limited@localhost")

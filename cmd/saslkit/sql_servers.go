@@ -65,12 +65,12 @@ func openPostgres(conf cyrusconf.SQL, host string) (*sql.DB, error) {
 	if host == "" {
 		host = postgresSocket()
 	}
-	c.Port, c.User, c.Password, c.Database = port, conf.User, conf.Passwd, conf.Database
-	if c.Database == "" {
-		c.Database = conf.User
+	if conf.User != "" { // else who we are, as with libpq
+		c.User = conf.User
 	}
-	if c.User == "" {
-		return nil, errors.New("sql_user is not set")
+	c.Port, c.Password, c.Database = port, conf.Passwd, conf.Database
+	if c.Database == "" {
+		c.Database = c.User
 	}
 	c.RuntimeParams["client_encoding"] = "UTF8"
 	c.RuntimeParams["application_name"] = "saslkit"
@@ -129,7 +129,8 @@ func openMySQL(conf cyrusconf.SQL, host string) (*sql.DB, error) {
 	c.ClientFoundRows = true // a row that holds what is written counts as well
 	c.Logger = &mysql.NopLogger{}
 	// For what knows no context; the rest ends with the question.
-	c.ReadTimeout, c.WriteTimeout = mysqlPatience, mysqlPatience
+	patience := countTimeout + time.Duration(conf.Timeout)*time.Second
+	c.ReadTimeout, c.WriteTimeout = patience, patience
 	if host == "" || host == "localhost" {
 		for _, socket := range mysqlSockets {
 			if _, err := os.Stat(socket); err == nil {
@@ -159,8 +160,6 @@ func openMySQL(conf cyrusconf.SQL, host string) (*sql.DB, error) {
 	}
 	return mysqlPool(c)
 }
-
-const mysqlPatience = 15 * time.Second
 
 func mysqlPool(c *mysql.Config) (*sql.DB, error) {
 	connector, err := mysql.NewConnector(c)

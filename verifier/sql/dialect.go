@@ -60,17 +60,28 @@ func (d Dialect) begin() []string {
 }
 
 // isConflict reports whether the code of an error says that somebody else was at the
-// same row, so that the transaction has to run again. It was not committed then. That a
-// row is there already is such a case too: somebody else has added it.
+// same row, so that the transaction has to run again. It was not committed then.
 func (d Dialect) isConflict(code string) bool {
 	switch d {
-	case PostgreSQL: // serialization_failure, deadlock_detected, unique_violation
-		return slices.Contains([]string{"40001", "40P01", "23505"}, code)
-	case MySQL: // changed since last read, duplicate entry, lock wait timeout, deadlock
-		return slices.Contains([]string{"1020", "1062", "1205", "1213"}, code)
+	case PostgreSQL: // serialization_failure, deadlock_detected
+		return code == "40001" || code == "40P01"
+	case MySQL: // changed since last read, lock wait timeout, deadlock
+		return code == "1020" || code == "1205" || code == "1213"
 	}
 	n, err := strconv.Atoi(code)
 	return err == nil && (n&0xff == 5 || n&0xff == 6) // SQLITE_BUSY, SQLITE_LOCKED and their extensions
+}
+
+// isDuplicate reports whether the code of an error says that a row is there already:
+// somebody else may have added it.
+func (d Dialect) isDuplicate(code string) bool {
+	switch d {
+	case PostgreSQL: // unique_violation
+		return code == "23505"
+	case MySQL: // duplicate entry
+		return code == "1062"
+	}
+	return false // SQLite has one writer at a time
 }
 
 // isUnwritable reports whether the code of an error may say that a bound name has

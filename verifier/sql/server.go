@@ -26,14 +26,17 @@ type server struct {
 // ask puts a question that needs one connection. Only that there was no answer in time
 // counts against the server: a connection that is refused costs nobody anything, and a
 // name must not be able to shut the others out by an error of its own.
-func (s *server) ask(ctx context.Context, question func(context.Context, *sql.Conn) error) error {
+func (s *server) ask(ctx context.Context, question func(context.Context, *sql.Conn) error) (err error) {
 	done, err := s.breaker.Ask()
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	defer func() { done(errors.Is(ctx.Err(), context.DeadlineExceeded)) }()
+	defer func() {
+		var begun *begun
+		done(errors.Is(err, context.DeadlineExceeded) && !errors.As(err, &begun))
+	}()
 	conn, err := s.pool.Conn(ctx)
 	if err != nil {
 		return over(ctx, err)
@@ -48,11 +51,18 @@ func (s *server) ask(ctx context.Context, question func(context.Context, *sql.Co
 // over says of an error that the time is up, if it is: drivers have many words for that.
 func over(ctx context.Context, err error) error {
 	var end *final
-	if err == nil || ctx.Err() == nil || errors.As(err, &end) {
+	if err == nil || ctx.Err() == nil || errors.As(err, &end) || errors.Is(err, ctx.Err()) {
 		return err
 	}
-	return ctx.Err()
+	return fmt.Errorf("no answer: %w", ctx.Err())
 }
+
+// A begun error is of a server that has answered, if not to the end: somebody else may
+// hold a lock on the row, which is no reason to spare the server.
+type begun struct{ err error }
+
+func (b *begun) Error() string { return b.err.Error() }
+func (b *begun) Unwrap() error { return b.err }
 
 // A final error is one that no other server is asked after.
 type final struct{ err error }
@@ -65,7 +75,7 @@ func (db *DB) each(ctx context.Context, question func(context.Context, *sql.Conn
 	var trouble error
 	for _, s := range db.servers {
 		if err := ctx.Err(); err != nil {
-			trouble = errors.Join(trouble, err)
+			trouble = both(trouble, err)
 			break
 		}
 		err := s.ask(ctx, question)
@@ -78,9 +88,17 @@ func (db *DB) each(ctx context.Context, question func(context.Context, *sql.Conn
 		case s.of > 1:
 			err = fmt.Errorf("server %d of %d: %w", s.number, s.of, err)
 		}
-		trouble = errors.Join(trouble, err)
+		trouble = both(trouble, err)
 	}
 	return fmt.Errorf("sql: %s: %w: %w", db.name, verifier.ErrUnavailable, trouble)
+}
+
+// both joins two errors on one line.
+func both(a, b error) error {
+	if a == nil {
+		return b
+	}
+	return fmt.Errorf("%w; %w", a, b)
 }
 
 // freshness says whether a server is not too far behind.

@@ -46,22 +46,31 @@ func (db *DB) Update(ctx context.Context, r verifier.Request, change func(verifi
 		}
 	}
 	return db.each(ctx, func(ctx context.Context, conn *sql.Conn) error {
-		for wait := time.Millisecond; ; wait = min(2*wait, maxWait) {
+		wait := time.Millisecond
+		for n := 1; ; n++ {
 			err := db.attempt(ctx, conn, r, change)
-			if !db.dialect.isConflict(db.codeOf(err)) {
+			code := db.codeOf(err)
+			if !db.dialect.isConflict(code) && !(db.dialect.isDuplicate(code) && n < maxDuplicates) {
 				return err
 			}
 			select {
 			case <-time.After(rand.N(wait)):
 			case <-ctx.Done():
-				return fmt.Errorf("others change the same user all the time: %w", ctx.Err())
+				return &begun{fmt.Errorf("others change the same user all the time: %w", ctx.Err())}
 			}
+			wait = min(2*wait, maxWait)
 		}
 	})
 }
 
-// maxWait is the longest pause between two attempts at a transaction.
-const maxWait = 50 * time.Millisecond
+const (
+	// maxWait is the longest pause between two attempts at a transaction.
+	maxWait = 50 * time.Millisecond
+	// maxDuplicates is how often a row may be there that was not when the user was
+	// read. Somebody else adds a user once; a column that has to be unique and has
+	// another user's value stays so.
+	maxDuplicates = 5
+)
 
 // attempt runs one transaction.
 //
@@ -80,7 +89,7 @@ func (db *DB) attempt(ctx context.Context, conn *sql.Conn, r verifier.Request, c
 		}
 	}
 	if err := db.rewrite(ctx, conn, r, change); err != nil {
-		return err
+		return &begun{err}
 	}
 	_, err := conn.ExecContext(ctx, "COMMIT")
 	switch {
@@ -245,7 +254,7 @@ func (db *DB) write(ctx context.Context, conn *sql.Conn, t *template, v values) 
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return ctx.Err()
-	case err != nil && (code == "" || db.dialect.isReadOnly(code)), db.dialect.isConflict(code):
+	case err != nil && (code == "" || db.dialect.isReadOnly(code)), db.dialect.isConflict(code), db.dialect.isDuplicate(code):
 		return &refused{t.key, code}
 	case err != nil:
 		return &final{fmt.Errorf("sql: %s: %w: %w", db.name, verifier.ErrUnavailable, &refused{t.key, code})}

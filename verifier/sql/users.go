@@ -87,7 +87,7 @@ func (db *DB) records(ctx context.Context) iter.Seq2[*record, error] {
 			if err == nil {
 				return
 			}
-			trouble = errors.Join(trouble, fmt.Errorf("server %d of %d: sql_list: %w", s.number, s.of, printable(err)))
+			trouble = both(trouble, fmt.Errorf("server %d of %d: sql_list: %w", s.number, s.of, printable(err)))
 			if begun {
 				break
 			}

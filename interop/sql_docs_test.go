@@ -1,0 +1,87 @@
+//go:build linux
+
+package interop
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/saslkit/saslkit/mech"
+	"github.com/saslkit/saslkit/verifier"
+	saslsql "github.com/saslkit/saslkit/verifier/sql"
+)
+
+// manual is what docs/sql.md shows as code.
+func manual(t *testing.T) (blocks []string) {
+	t.Helper()
+	text, err := os.ReadFile("../docs/sql.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var block strings.Builder
+	for line := range strings.Lines(string(text) + "\nend\n") {
+		if code, ok := strings.CutPrefix(line, "    "); ok {
+			block.WriteString(code)
+		} else if block.Len() > 0 {
+			blocks = append(blocks, block.String())
+			block.Reset()
+		}
+	}
+	return blocks
+}
+
+// documented makes the table that the manual has for a database and uses it by the
+// manual's statements.
+func documented(t *testing.T, d *database, mark string) {
+	var o saslsql.Options
+	made := false
+	for _, block := range manual(t) {
+		if strings.HasPrefix(block, "CREATE TABLE users") && strings.Contains(block, mark) && !made {
+			for _, statement := range strings.Split(strings.TrimSuffix(strings.TrimSpace(block), ";"), ";") {
+				if _, err := d.pool(t).Exec(statement); err != nil {
+					t.Fatalf("%s: %v", statement, err)
+				}
+			}
+			made = true
+		}
+		if !strings.Contains(block, "sql_delete: ") {
+			continue
+		}
+		for line := range strings.Lines(strings.ReplaceAll(block, `"`, d.quote)) {
+			key, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
+			*map[string]*string{
+				"sql_select": &o.Select, "sql_list": &o.List, "sql_insert": &o.Insert, "sql_update": &o.Update, "sql_delete": &o.Delete,
+			}[key] = value
+		}
+	}
+	if !made || o.Delete == "" {
+		t.Fatalf("the manual has no table or statements: %v", made)
+	}
+	// The columns of the table are the kinds that are served.
+	secrets, err := mech.SecretOptions{Iterations: mech.MinIterations}.Secrets("alice", sqlRealm, "wonderland", verifier.KindPassword, verifier.KindSCRAMSHA256, verifier.KindOTP)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := d.new(t, o)
+	r := verifier.Request{User: "alice", Realm: sqlRealm}
+	for _, disabled := range []bool{true, false} {
+		err := db.Update(t.Context(), r, func(verifier.Entry) (verifier.Entry, error) {
+			return verifier.Entry{Exists: true, Disabled: disabled, Secrets: secrets}, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := db.VerifyPassword(t.Context(), r, "wonderland"); err != nil {
+		t.Error(err)
+	}
+	if err := db.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if c := db.Coverage(); c.Users != 1 || !c.All.Has(verifier.KindOTP) || !c.All.Has(verifier.KindPassword) {
+		t.Errorf("coverage %+v", c)
+	}
+}
+
+func TestSQLiteManual(t *testing.T) { t.Parallel(); documented(t, newSQLite(t), "INTEGER") }

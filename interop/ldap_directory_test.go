@@ -47,6 +47,7 @@ const (
 type directory struct {
 	dir, conf string
 	port      string // of ldap://127.0.0.1
+	tlsPort   string // of ldaps://127.0.0.1
 	urls      []string
 	cmd       *exec.Cmd
 }
@@ -87,7 +88,9 @@ func startDirectory(t testing.TB, plan directoryPlan) *directory {
 	d := &directory{dir: dir, conf: filepath.Join(dir, "slapd.conf"), port: freePort(t)}
 	d.urls = []string{"ldap://127.0.0.1:" + d.port + "/", "ldapi://" + url.PathEscape(filepath.Join(dir, "ldapi")) + "/"}
 	if plan.tls != nil {
-		d.urls = append(d.urls, "ldaps://127.0.0.1:"+freePort(t)+"/")
+		d.tlsPort = freePort(t)
+		// The certificate is not for the second address.
+		d.urls = append(d.urls, "ldaps://127.0.0.1:"+d.tlsPort+"/", "ldap://127.0.0.2:"+d.port+"/", "ldaps://127.0.0.2:"+d.tlsPort+"/")
 		plan.global += fmt.Sprintf("\nTLSCertificateFile %s\nTLSCertificateKeyFile %s\nTLSCACertificateFile %[1]s\nTLSVerifyClient try\n", plan.tls.pem, plan.tls.key)
 	}
 	db := filepath.Join(dir, "db")

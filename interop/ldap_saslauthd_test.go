@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/saslkit/saslkit/internal/peers"
 	"github.com/saslkit/saslkit/verifier"
 	"github.com/saslkit/saslkit/verifier/saslauthd"
 )
@@ -94,6 +95,7 @@ var comparedLogins = []struct{ user, password string }{
 func TestLDAPSaslauthd(t *testing.T) {
 	t.Parallel()
 	need(t, "saslauthd")
+	peers.Root(t, "mounts that saslauthd alone sees")
 	program := filepath.Join(oldCommands(t), "saslauthd")
 	d := startDirectory(t, directoryPlan{entries: comparedEntries(t)})
 	server := "ldap_servers: " + d.urls[0] + "\nldap_bind_dn: " + directoryAdmin + "\nldap_bind_pw: " + directorySecret + "\n"

@@ -158,10 +158,6 @@ func TestLDAPTLS(t *testing.T) {
 	site := labTLS(t)
 	people := []ldapItem{person("alice", "canary-alice")}
 	d, clear := startDirectory(t, directoryPlan{tls: site, entries: people}), startDirectory(t, directoryPlan{entries: people})
-	tlsPort := ""
-	if _, port, ok := strings.Cut(d.urls[2], "ldaps://127.0.0.1:"); ok {
-		tlsPort = strings.TrimSuffix(port, "/")
-	}
 	other, err := selfSigned(ecdsaKey)
 	if err != nil {
 		t.Fatal(err)
@@ -171,23 +167,27 @@ func TestLDAPTLS(t *testing.T) {
 		name, url string
 		start     bool
 		tls       *tls.Config
-		ok        bool
+		want      string // in the error; "" for success
 	}{
-		{"ldaps", "ldaps://localhost:" + tlsPort, false, site.client, true},
-		{"StartTLS", "ldap://localhost:" + d.port, true, site.client, true},
-		{"ldaps, another authority", "ldaps://localhost:" + tlsPort, false, stranger, false},
-		{"StartTLS, another authority", "ldap://localhost:" + d.port, true, stranger, false},
-		{"ldaps, the system's authorities", "ldaps://localhost:" + tlsPort, false, nil, false},
-		{"ldaps, another name", "ldaps://ip6-localhost.localdomain:" + tlsPort, false, site.client, false},
-		{"StartTLS, another address", "ldap://127.0.0.2:" + d.port, true, site.client, false},
-		{"StartTLS, no TLS there", clear.urls[0], true, site.client, false},
-		{"ldaps, no TLS there", "ldaps://localhost:" + clear.port, false, site.client, false},
-		{"unchecked", "ldaps://127.0.0.1:" + tlsPort, false, &tls.Config{InsecureSkipVerify: true}, true},
+		{"ldaps", "ldaps://localhost:" + d.tlsPort, false, site.client, ""},
+		{"StartTLS", "ldap://localhost:" + d.port, true, site.client, ""},
+		{"ldaps, an address", "ldaps://127.0.0.1:" + d.tlsPort, false, site.client, ""},
+		{"ldaps, another authority", "ldaps://localhost:" + d.tlsPort, false, stranger, "unknown authority"},
+		{"StartTLS, another authority", "ldap://localhost:" + d.port, true, stranger, "unknown authority"},
+		{"ldaps, the system's authorities", "ldaps://localhost:" + d.tlsPort, false, nil, "unknown authority"},
+		{"ldaps, another address", "ldaps://127.0.0.2:" + d.tlsPort, false, site.client, "certificate is valid for"},
+		{"StartTLS, another address", "ldap://127.0.0.2:" + d.port, true, site.client, "certificate is valid for"},
+		{"StartTLS, no TLS there", clear.urls[0], true, site.client, "StartTLS: result 2"},
+		{"ldaps, no TLS there", "ldaps://localhost:" + clear.port, false, site.client, "TLS: "},
+		{"unchecked", "ldaps://127.0.0.2:" + d.tlsPort, false, &tls.Config{InsecureSkipVerify: true}, ""},
 	} {
 		v := d.verifier(t, func(o *ldap.Options) { o.Servers, o.StartTLS, o.TLS = []string{c.url}, c.start, c.tls })
 		_, err := v.VerifyPassword(t.Context(), askFor("alice"), "canary-alice")
-		if c.ok && err != nil || !c.ok && !errors.Is(err, verifier.ErrUnavailable) {
+		switch {
+		case c.want == "" && err != nil:
 			t.Errorf("%s: %v", c.name, err)
+		case c.want != "" && (!errors.Is(err, verifier.ErrUnavailable) || !strings.Contains(err.Error(), c.want)):
+			t.Errorf("%s: %v, want %q", c.name, err, c.want)
 		}
 	}
 }

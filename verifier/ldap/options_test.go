@@ -120,6 +120,7 @@ func FuzzTarget(f *testing.F) {
 
 // An origin is read as it is written, and is no SCRAM record.
 func FuzzOrigin(f *testing.F) {
+	f.Add("", originScheme)
 	f.Add("v1\tsaslauthd\t2026-01-01T00:00:00.000000000Z\t-\t-", originScheme+"eA==")
 	f.Fuzz(func(t *testing.T, origin, text string) {
 		if got, ok := parseOrigin(formatOrigin([]byte(origin))); ok != (origin != "") || string(got) != origin {

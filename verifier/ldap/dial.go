@@ -171,19 +171,19 @@ func (c *conn) close() {
 // ask puts a question. Errors that are no answer of the server match errSilent, and leave
 // the connection broken; those that match errEnded may be because it was closed before.
 func (c *conn) ask(ctx context.Context, question func(*conn) error) error {
+	c.broken = true // if the question panics
 	stop := context.AfterFunc(ctx, func() { c.guard.Conn.Close() })
 	c.guard.ask()
 	err := question(c)
 	if !stop() {
-		c.broken = true
 		if err == nil {
 			return nil // answered in the last moment
 		}
 		return silent(fmt.Errorf("no answer: %w", ctx.Err()))
 	}
-	if _, _, ok := codeOf(err); ok || verifier.Answered(err) || errors.As(err, new(answer)) {
-		return err
+	if _, _, ok := codeOf(err); !ok && !verifier.Answered(err) && !errors.As(err, new(answer)) {
+		return silent(fmt.Errorf("%w: %w", errEnded, err))
 	}
-	c.broken = true
-	return silent(fmt.Errorf("%w: %w", errEnded, err))
+	c.broken = false
+	return err
 }

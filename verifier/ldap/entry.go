@@ -106,6 +106,8 @@ func (d *Directory) only(result *goldap.SearchResult, err error) (*goldap.Entry,
 		return nil, verifier.ErrNoUser
 	case len(result.Entries) > 1:
 		return nil, answer("search: " + cures[goldap.LDAPResultSizeLimitExceeded])
+	case result.Entries[0].DN == "": // whose bind is nobody's and may succeed
+		return nil, answer("search: the entry has no DN")
 	}
 	return result.Entries[0], nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -16,11 +17,11 @@ import (
 const idleLife = time.Minute
 
 var (
-	errSilent = errors.New("server does not answer")
+	errSilent = errors.New("server is of no use now")
 	errEnded  = errors.New("connection ended")
 )
 
-// silent marks what is no answer of the server.
+// silent marks what is no answer of the server, and what it says to everybody.
 func silent(err error) error { return fmt.Errorf("%w: %w", errSilent, err) }
 
 // A pool has the connections to one server for one use.
@@ -53,9 +54,7 @@ func (p *pool) within(ctx context.Context, timeout time.Duration, question func(
 		return fmt.Errorf("all connections are in use: %w", ctx.Err())
 	}
 	if c := p.take(); c != nil {
-		err := c.ask(ctx, question)
-		p.put(c)
-		if !errors.Is(err, errEnded) {
+		if err := p.on(ctx, c, question); !errors.Is(err, errEnded) {
 			return err
 		}
 		p.drop() // the others have probably ended too
@@ -64,6 +63,10 @@ func (p *pool) within(ctx context.Context, timeout time.Duration, question func(
 	if err != nil {
 		return err
 	}
+	return p.on(ctx, c, question)
+}
+
+func (p *pool) on(ctx context.Context, c *conn, question func(*conn) error) error {
 	defer p.put(c)
 	return c.ask(ctx, question)
 }
@@ -85,28 +88,26 @@ func (p *pool) take() *conn {
 // put keeps a connection for the next question if it is of use.
 func (p *pool) put(c *conn) {
 	p.mu.Lock()
-	if keep := !c.broken && !p.closed; keep {
+	keep := !c.broken && !p.closed
+	if keep {
 		p.conns = append(p.conns, c)
 		c.timer = time.AfterFunc(p.idle, func() { p.expire(c) })
-		p.mu.Unlock()
-		return
 	}
 	p.mu.Unlock()
-	c.close()
+	if !keep {
+		c.close()
+	}
 }
 
 // expire closes a connection that is still idle.
 func (p *pool) expire(c *conn) {
 	p.mu.Lock()
-	found := false
-	for i, idle := range p.conns {
-		if found = idle == c; found {
-			p.conns = append(p.conns[:i], p.conns[i+1:]...)
-			break
-		}
+	i := slices.Index(p.conns, c)
+	if i >= 0 {
+		p.conns = slices.Delete(p.conns, i, i+1)
 	}
 	p.mu.Unlock()
-	if found {
+	if i >= 0 {
 		c.close()
 	}
 }
@@ -144,7 +145,9 @@ func newServer(o *Options, t target) *server {
 	}
 }
 
-// openService makes a connection of the service account.
+// openService makes a connection of the service account. A server that refuses it is
+// spared as a silent one is, or every login would be one more wrong guess at its password,
+// for which directories lock accounts.
 func openService(ctx context.Context, o *Options, t *target) (*conn, error) {
 	c, err := open(ctx, t)
 	if err != nil || o.BindDN == "" && !o.External {
@@ -158,7 +161,7 @@ func openService(ctx context.Context, o *Options, t *target) (*conn, error) {
 	})
 	if err != nil {
 		c.close()
-		return nil, fmt.Errorf("service account: %w", told(err))
+		return nil, silent(fmt.Errorf("service account: %w", told(err)))
 	}
 	return c, nil
 }
@@ -177,12 +180,13 @@ func (s *server) try(ctx context.Context, login func() error) (err error) {
 	return err
 }
 
-// each asks the servers in turn until one has an answer.
+// each asks the servers in turn until one has an answer. What is ErrUnavailable already is
+// trouble of ours, such as too many hashes, and no other server helps.
 func each(ctx context.Context, servers []*server, login func(*server) error) error {
 	var trouble []error
 	for _, s := range servers {
 		err := s.try(ctx, func() error { return login(s) })
-		if verifier.Answered(err) {
+		if verifier.Answered(err) || errors.Is(err, verifier.ErrUnavailable) {
 			return err
 		}
 		trouble = append(trouble, fmt.Errorf("%s: %w", s.uri, err))

@@ -384,6 +384,7 @@ func TestSearchAnswers(t *testing.T) {
 		"three": {func(id byte) []string {
 			return []string{entry(id), entry(id), entry(id), result(id, searchAnswer, 0, "")}
 		}, verifier.ErrUnavailable},
+		"without a DN":       {func(id byte) []string { return []string{foundEntry(id, ""), result(id, searchAnswer, 0, "")} }, verifier.ErrUnavailable},
 		"more than it sends": {func(id byte) []string { return []string{entry(id), result(id, searchAnswer, 4, "")} }, verifier.ErrUnavailable},
 		"one, and an error":  {func(id byte) []string { return []string{entry(id), result(id, searchAnswer, 80, "")} }, verifier.ErrUnavailable},
 		"no base":            {func(id byte) []string { return []string{result(id, searchAnswer, 32, "")} }, verifier.ErrUnavailable},
@@ -434,6 +435,50 @@ func TestNobody(t *testing.T) {
 		if !errors.Is(err, verifier.ErrNoUser) || errors.Is(err, verifier.ErrUnavailable) || binds.Load() != 1 || a.User != "" {
 			t.Errorf("code %d: %v after %d binds", code, err, binds.Load())
 		}
+	}
+}
+
+// A service account that is refused is not tried for every login.
+func TestServiceAccountRefused(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, func(d *dialog) { obey(d, goldap.LDAPResultInvalidCredentials) })
+	o := searchOptions(f.url())
+	o.BindDN, o.BindPassword = "cn=mail", "canary"
+	d := newTest(t, o)
+	for range 20 {
+		_, err := d.VerifyPassword(t.Context(), alice, "x")
+		if !errors.Is(err, verifier.ErrUnavailable) || verifier.Refused(err) {
+			t.Error(err)
+		}
+	}
+	if n := f.served(); n > 8 { // 5 open the breaker
+		t.Errorf("%d guesses", n)
+	}
+}
+
+// Trouble of our own is not tried on the next server, and a panic leaves nothing behind.
+func TestOwnTrouble(t *testing.T) {
+	t.Parallel()
+	script := func(d *dialog) {
+		for id, _, p := d.request(); p != nil; id, _, p = d.request() {
+			d.say(foundEntry(id, "uid=alice,dc=x", "userPassword", "{SHA512}"+strings.Repeat("A", 86)+"=="), result(id, searchAnswer, 0, ""))
+		}
+	}
+	first, second := newFake(t, script), newFake(t, script)
+	o := searchOptions(first.url(), second.url())
+	o.Method, o.Hashes.Observer = Attributes, func(string) { panic("canary") }
+	_, err := newTest(t, o).VerifyPassword(t.Context(), alice, "x")
+	if !errors.Is(err, verifier.ErrUnavailable) || first.served() != 1 || second.served() != 0 {
+		t.Errorf("%v, the second server was asked %d times", err, second.served())
+	}
+
+	d := newTest(t, searchOptions(first.url()))
+	func() {
+		defer func() { recover() }()
+		d.servers[0].users.ask(t.Context(), func(*conn) error { panic("canary") })
+	}()
+	if len(d.servers[0].users.conns) != 0 || len(d.servers[0].users.slots) != 0 {
+		t.Error("the connection of a panic is kept")
 	}
 }
 

@@ -187,6 +187,34 @@ func TestTransitionOfTwoServers(t *testing.T) {
 	})
 }
 
+// named is a verifier by another name.
+type named struct {
+	verifier.Verifier
+	name string
+}
+
+func (n named) String() string { return n.name }
+
+// Two servers that call the verifier by other names leave each other's copies alone.
+func TestTransitionOfTwoNames(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		from, to := verifiertest.NewMemory(testUsers("")...), new(verifiertest.Memory)
+		for n := range 6 {
+			m, err := verifier.Transition(named{from, fmt.Sprint("server ", n%2)}, to, verifier.TransitionOptions{})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			verify(t, m, request("alice", ""), alicesPassword, nil)
+			shut(t, m)
+		}
+		if n := to.Updates.Load(); n != 1 {
+			t.Errorf("%d updates for one copy", n)
+		}
+	})
+}
+
 // What is to be copied is bounded, and of the logins of one user it is one.
 func TestTransitionIsBounded(t *testing.T) {
 	t.Parallel()

@@ -68,7 +68,7 @@ func (db *DB) read(ctx context.Context, conn *sql.Conn, r verifier.Request) (*re
 	}
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("sql_select: %w", printable(err))
+		return nil, fmt.Errorf("sql_select: %w", err)
 	case !possible:
 		return &record{}, nil
 	}

@@ -110,7 +110,7 @@ func (d Dialect) isReadOnly(code string) bool {
 }
 
 // patterns are operators to the right of which a name would be a pattern.
-var patterns = []string{"LIKE", "ILIKE", "RLIKE", "REGEXP", "GLOB", "MATCH", "TO", "~", "~*", "~~", "~~*"}
+var patterns = []string{"LIKE", "ILIKE", "RLIKE", "REGEXP", "GLOB", "MATCH", "AGAINST", "TO", "~", "~*", "~~", "~~*"}
 
 // isPattern reports whether a statement's text ends in such an operator.
 func isPattern(text string) bool {

@@ -96,11 +96,13 @@ func (rec *record) read(scheme string) {
 func (rec *record) fact(lower, name string, value any, now time.Time) (err error) {
 	switch lower {
 	case "user", "username":
-		if rec.account.User = textOf(value); rec.account.User == "" {
-			return fmt.Errorf("column %.40q is empty", name)
+		if rec.account.User = textOf(value); rec.account.User == "" || !isName(rec.account.User) {
+			return fmt.Errorf("column %.40q holds no name", name)
 		}
 	case "realm":
-		rec.account.Realm = textOf(value)
+		if rec.account.Realm = textOf(value); !isName(rec.account.Realm) {
+			return fmt.Errorf("column %.40q holds no name", name)
+		}
 	case "disabled":
 		if rec.disabled, err = boolOf(value); err != nil {
 			return fmt.Errorf("column %.40q: %w", name, err)

@@ -34,8 +34,8 @@ func (s *server) ask(ctx context.Context, question func(context.Context, *sql.Co
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	defer func() {
-		var begun *begun
-		done(errors.Is(err, context.DeadlineExceeded) && !errors.As(err, &begun))
+		var answered *alive
+		done(errors.Is(err, context.DeadlineExceeded) && !errors.As(err, &answered))
 	}()
 	conn, err := s.pool.Conn(ctx)
 	if err != nil {
@@ -57,12 +57,12 @@ func over(ctx context.Context, err error) error {
 	return fmt.Errorf("no answer: %w", ctx.Err())
 }
 
-// A begun error is of a server that has answered, if not to the end: somebody else may
+// An alive error is of a server that has answered, if not to the end: somebody else may
 // hold a lock on the row, which is no reason to spare the server.
-type begun struct{ err error }
+type alive struct{ err error }
 
-func (b *begun) Error() string { return b.err.Error() }
-func (b *begun) Unwrap() error { return b.err }
+func (a *alive) Error() string { return a.err.Error() }
+func (a *alive) Unwrap() error { return a.err }
 
 // A final error is one that no other server is asked after.
 type final struct{ err error }
@@ -86,9 +86,9 @@ func (db *DB) each(ctx context.Context, question func(context.Context, *sql.Conn
 		case errors.As(err, &end):
 			return end.err
 		case s.of > 1:
-			err = fmt.Errorf("server %d of %d: %w", s.number, s.of, err)
+			err = fmt.Errorf("server %d of %d: %w", s.number, s.of, printable(err))
 		}
-		trouble = both(trouble, err)
+		trouble = both(trouble, printable(err))
 	}
 	return fmt.Errorf("sql: %s: %w: %w", db.name, verifier.ErrUnavailable, trouble)
 }

@@ -56,7 +56,7 @@ func (db *DB) Update(ctx context.Context, r verifier.Request, change func(verifi
 			select {
 			case <-time.After(rand.N(wait)):
 			case <-ctx.Done():
-				return &begun{fmt.Errorf("others change the same user all the time: %w", ctx.Err())}
+				return &alive{fmt.Errorf("others change the same user all the time: %w", ctx.Err())}
 			}
 			wait = min(2*wait, maxWait)
 		}
@@ -89,7 +89,7 @@ func (db *DB) attempt(ctx context.Context, conn *sql.Conn, r verifier.Request, c
 		}
 	}
 	if err := db.rewrite(ctx, conn, r, change); err != nil {
-		return &begun{err}
+		return &alive{err}
 	}
 	_, err := conn.ExecContext(ctx, "COMMIT")
 	switch {
@@ -246,7 +246,7 @@ func (db *DB) set(ctx context.Context, conn *sql.Conn, v values, found bool) err
 func (db *DB) write(ctx context.Context, conn *sql.Conn, t *template, v values) error {
 	stmt, err := conn.PrepareContext(ctx, t.query(db.dialect, v.property))
 	if err != nil {
-		return fmt.Errorf("%s: %w", t.key, printable(err))
+		return fmt.Errorf("%s: %w", t.key, err)
 	}
 	defer stmt.Close()
 	result, err := stmt.ExecContext(ctx, t.args(v)...)

@@ -271,3 +271,29 @@ func TestUpdateOfMany(t *testing.T) {
 		t.Errorf("%q", asked)
 	}
 }
+
+// FuzzPassword: a password that is stored reads back as itself, whatever scheme passwords
+// without one are of, and is never read as a hash or as keys.
+func FuzzPassword(f *testing.F) {
+	for _, p := range []string{"secret", "{PLAIN}x", "{SSHA}x", bcrypt, "SCRAM-SHA-256$x", "{", "{}", "$", "$1$", "{PLAIN.HEX}00", " x ", "abJnggxhB/yWI"} {
+		f.Add(p, false)
+		f.Add(p, true)
+	}
+	f.Fuzz(func(t *testing.T, text string, hashed bool) {
+		scheme := map[bool]string{false: "PLAIN", true: "CRYPT"}[hashed]
+		c := secretColumn("password")
+		written, err := c.write(password(text), scheme)
+		if err != nil {
+			if written != "" || text != "" && len(text) < 4096 {
+				t.Fatalf("%q: %q, %v", text, written, err)
+			}
+			return
+		}
+		h := holding{column: c, text: written}
+		h.read(scheme)
+		s, ok := h.secret(verifier.KindPassword)
+		if !ok || string(s.Value) != text || h.kinds() != verifier.KindsOf(verifier.KindPassword) {
+			t.Fatalf("%q is stored as %q", text, written)
+		}
+	})
+}

@@ -146,9 +146,6 @@ func (d *Directory) LookupSecret(ctx context.Context, r verifier.Request, kinds 
 	if d.o.Method != Attributes {
 		return verifier.Secret{}, fmt.Errorf("ldap: %w: only the method that reads attributes hands any out", verifier.ErrNoSecret)
 	}
-	if r.Realm == "" {
-		r.Realm = d.o.DefaultRealm
-	}
 	var s verifier.Secret
 	err := each(ctx, d.servers, func(on *server) error {
 		e, err := d.find(ctx, on, r)

@@ -1,6 +1,7 @@
 package ldap
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -22,8 +23,8 @@ type entry struct {
 	held    holding // for Attributes
 }
 
-func valuesOf(r verifier.Request) values {
-	return values{user: r.User, realm: r.Realm, service: r.Service}
+func (d *Directory) valuesOf(r verifier.Request) values {
+	return values{user: r.User, realm: cmp.Or(r.Realm, d.o.DefaultRealm), service: r.Service}
 }
 
 // nobody is the DN of an entry that does not exist.
@@ -58,7 +59,7 @@ func (d *Directory) find(ctx context.Context, s *server, r verifier.Request) (e 
 
 // read is find, and the entry as it came.
 func (d *Directory) read(ctx context.Context, s *server, r verifier.Request) (e entry, raw *goldap.Entry, err error) {
-	v := valuesOf(r)
+	v := d.valuesOf(r)
 	base, _ := d.t.base.expand(v)
 	filter, err := d.t.filter.expand(v)
 	if err != nil {

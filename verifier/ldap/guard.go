@@ -26,6 +26,14 @@ const (
 	maxMessages = 2 * pageSize
 )
 
+// maxNumber bounds numbers, in bytes. go-ldap takes one that it cannot hold, or none, for 0,
+// which as a result code is success.
+const (
+	maxNumber     = 8
+	tagInteger    = 0x02
+	tagEnumerated = 0x0a
+)
+
 // A guard is a connection of which only whole messages within bounds are read.
 type guard struct {
 	net.Conn
@@ -91,6 +99,7 @@ var (
 	errTag    = errors.New("tag of several bytes")
 	errDepth  = errors.New("nested too deep")
 	errMany   = errors.New("too many elements")
+	errNumber = errors.New("a number of no or too many bytes")
 	errForm   = errors.New("not a sequence of an id, an operation and controls")
 )
 
@@ -159,6 +168,8 @@ func checkElement(b []byte, depth int, elements *int) error {
 		return err
 	case length != len(b)-start:
 		return errShort
+	case (b[0] == tagInteger || b[0] == tagEnumerated) && (length < 1 || length > maxNumber):
+		return errNumber
 	case !constructed:
 		return nil
 	}

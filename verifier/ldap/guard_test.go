@@ -62,6 +62,8 @@ func TestReadMessage(t *testing.T) {
 		{"many", element(0x30, element(0x30, strings.Repeat("\x04\x00", maxElements-2))), true},
 		{"too many", element(0x30, element(0x30, strings.Repeat("\x04\x00", maxElements-1))), false},
 		{"long controls", element(0x30, element(2, "\x01")+element(0x61, "")+element(0xa0, element(4, strings.Repeat("x", maxControls)))), false},
+		{"a result code of nine bytes", element(0x30, element(2, "\x01")+element(0x61, element(10, "\x01\x00\x00\x00\x00\x00\x00\x00\x00")+element(4, "")+element(4, ""))), false},
+		{"a result code of none", element(0x30, element(2, "\x01")+element(0x61, element(10, "")+element(4, "")+element(4, ""))), false},
 		{"four parts", element(0x30, strings.Repeat("\x04\x00", 4)), false},
 	} {
 		got, err := readMessage(bufio.NewReader(strings.NewReader(tt.bytes)))

@@ -73,9 +73,6 @@ func (d *Directory) VerifyPassword(ctx context.Context, r verifier.Request, pass
 	if password == "" || strings.IndexByte(password, 0) >= 0 {
 		return verifier.Account{}, fmt.Errorf("ldap: %w: it is empty or holds a NUL", verifier.ErrWrongPassword)
 	}
-	if r.Realm == "" {
-		r.Realm = d.o.DefaultRealm
-	}
 	var account verifier.Account
 	err := each(ctx, d.servers, func(s *server) (err error) {
 		account, err = d.check(ctx, s, r, password)
@@ -116,7 +113,7 @@ func (d *Directory) check(ctx context.Context, s *server, r verifier.Request, pa
 // fastbind asks for the group as the user, as saslauthd does: there may be no service
 // account. A name that cannot be one costs a bind too.
 func (d *Directory) fastbind(ctx context.Context, s *server, r verifier.Request, password string) (verifier.Account, error) {
-	name, lookup := d.t.filter.expand(valuesOf(r))
+	name, lookup := d.t.filter.expand(d.valuesOf(r))
 	if lookup != nil {
 		name, lookup = nobody(""), fmt.Errorf("%w: %w", verifier.ErrNoUser, lookup)
 	}
@@ -169,7 +166,7 @@ func (d *Directory) member(r verifier.Request, dn string) func(*conn) error {
 	if d.o.Group.none() {
 		return func(*conn) error { return nil }
 	}
-	v := valuesOf(r)
+	v := d.valuesOf(r)
 	v.dn = dn
 	group, err := d.t.group.expand(v)
 	if err != nil {

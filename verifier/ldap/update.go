@@ -33,9 +33,6 @@ func (d *Directory) Update(ctx context.Context, r verifier.Request, change func(
 	if d.o.Method != Attributes {
 		return fmt.Errorf("ldap: only the method that reads attributes stores any: %w", errors.ErrUnsupported)
 	}
-	if r.Realm == "" {
-		r.Realm = d.o.DefaultRealm
-	}
 	for range maxAttempts {
 		again, err := d.attempt(ctx, r, change)
 		if !again {

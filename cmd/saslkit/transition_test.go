@@ -131,6 +131,29 @@ func TestAutoTransition(t *testing.T) {
 	}
 }
 
+// TestPasswdOfCopy: who gets a password in the store is its own user from then on, and a
+// copy that is disabled there stays so.
+func TestPasswdOfCopy(t *testing.T) {
+	t.Parallel()
+	shadow, db := textFile(t, "shadow", shadowLine("alice", md5Hash), shadowLine("bob", bobsHash)), createDB(t)
+	m := moved{[]string{"--verifier", "shadow:" + shadow, "--secrets", "sasldb:" + db, "--transition", "noplain"}, t}
+	m.check("alice", "secret", "", "ok user=alice realm=example.com mech=PLAIN", "was copied")
+	m.check("bob", "bob's secret", "", "ok user=bob realm=example.com mech=PLAIN", "was copied")
+	for _, args := range [][]string{{"--password-stdin", "alice@example.com"}, {"--disable", "bob@example.com"}} {
+		if got := runCommand(t, "own", append([]string{"passwd", "-f", db}, args...)...); got.code != 0 {
+			t.Fatalf("exit %d, errors %q", got.code, got.stderr)
+		}
+	}
+	if got := runCommand(t, "", "users", "-f", db); strings.Contains(strings.Split(got.out, "\n")[0], "saslkit-origin") {
+		t.Errorf("users %q", got.out)
+	}
+	m.check("alice", "secret", "", "ok user=alice realm=example.com mech=PLAIN")
+	m.check("alice", "own", "SCRAM-SHA-256", "ok user=alice realm=example.com mech=SCRAM-SHA-256")
+	m.check("bob", "bob's secret", "SCRAM-SHA-256", "no reason=disabled", "")
+	m.check("bob", "bob's secret", "", "ok user=bob realm=example.com mech=PLAIN")
+	m.check("bob", "bob's secret", "SCRAM-SHA-256", "no reason=disabled", "")
+}
+
 // Without a realm the first copies get that of saslpasswd2, the host's name.
 func TestTransitionRealm(t *testing.T) {
 	t.Parallel()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"errors"
 	"io"
 	"strings"
 	"sync"
@@ -99,8 +100,16 @@ func (c *fakeConn) do(ctx context.Context, query string, args []driver.NamedValu
 		<-ctx.Done()
 		return nil, nil, ctx.Err()
 	}
-	return answer(query, all)
+	columns, values, err := answer(query, all)
+	if err == errHangs {
+		<-ctx.Done()
+		err = ctx.Err()
+	}
+	return columns, values, err
 }
+
+// errHangs is of a statement that ends with its context.
+var errHangs = errors.New("hangs")
 
 func (c *fakeConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
 	columns, values, err := c.do(ctx, query, args)

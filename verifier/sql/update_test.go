@@ -6,9 +6,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/saslkit/saslkit/internal/breaker"
 	"github.com/saslkit/saslkit/mech"
 	"github.com/saslkit/saslkit/verifier"
 )
@@ -229,6 +231,58 @@ func TestUpdateTrouble(t *testing.T) {
 				t.Errorf("after %d runs: %v", runs, b.values)
 			}
 		})
+	}
+}
+
+// TestLockedRow: whoever holds a lock on one user keeps nobody else from logging in.
+func TestLockedRow(t *testing.T) {
+	t.Parallel()
+	b := &table{there: true, values: map[string]any{"password": "old"}}
+	b.fail = func(query string) error {
+		if strings.HasPrefix(query, "UPDATE") {
+			return errHangs
+		}
+		return nil
+	}
+	f := &fake{answer: b.answer}
+	db := newDB(t, Options{Insert: testInsert, Update: testUpdate, Timeout: 200 * time.Millisecond}, f)
+	for range 6 {
+		if err := put(db, t, password("new")); !errors.Is(err, verifier.ErrUnavailable) || errors.Is(err, ErrInDoubt) {
+			t.Error(err)
+		}
+	}
+	for end := time.Now().Add(30 * time.Second); ; {
+		_, err := db.VerifyPassword(t.Context(), alice, "old")
+		if err == nil {
+			break
+		}
+		if errors.Is(err, breaker.ErrOpen) || time.Now().After(end) {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestDuplicate: a value that has to be unique and is another's is tried a few times.
+func TestDuplicate(t *testing.T) {
+	t.Parallel()
+	db, b, f := newTable(t, nil)
+	b.fail = func(query string) error {
+		if strings.HasPrefix(query, "INSERT") {
+			return coded("23505")
+		}
+		return nil
+	}
+	if err := put(db, t, password("new")); !errors.Is(err, verifier.ErrUnavailable) || !strings.Contains(err.Error(), "code 23505") {
+		t.Error(err)
+	}
+	n := 0
+	for _, s := range f.asked() {
+		if strings.HasPrefix(s, "INSERT") {
+			n++
+		}
+	}
+	if n != maxDuplicates {
+		t.Errorf("%d attempts", n)
 	}
 }
 

@@ -37,7 +37,9 @@ func TestLDAPCommand(t *testing.T) {
 		{"StartTLS", secure + "ldap_tls_cacert_file: " + site.pem + "\n", "alice", "canary-alice", "ok user=alice", "", 0},
 		{"StartTLS, the system's authorities", secure, "alice", "canary-alice", "no reason=unavailable", "certificate", 3},
 		{"StartTLS, unchecked", secure + "ldap_tls_check_peer: no\n", "alice", "canary-alice", "ok user=alice", "anybody on the way can pose as the server", 0},
-		{"SCRAM without secrets", plain, "--mech SCRAM-SHA-256 clear", "canary-clear", "no reason=no-secret", "reads attributes", 1},
+		{"SCRAM without secrets", plain, "--mech SCRAM-SHA-256 clear", "canary-clear", "no reason=no-secret", "", 1},
+		{"secrets of a directory that compares", plain, "--secrets ldap:CONF --mech SCRAM-SHA-256 clear", "x", "", "holds no secrets", 2},
+		{"secrets of one that is read", plain + "ldap_auth_method: custom\nldap_kinds: password\n", "--secrets ldap:CONF --mech CRAM-MD5 clear", "canary-clear", "ok user=clear", "", 0},
 		{"SCRAM from a password", plain + "ldap_auth_method: custom\nldap_kinds: password\n", "--mech SCRAM-SHA-256 clear", "canary-clear", "ok user=clear", "", 0},
 		{"SCRAM from keys, counted", plain + "ldap_auth_method: custom\nldap_list_filter: (uid=keys)\n", "--mech SCRAM-SHA-256 keys", "canary-keys", "ok user=keys", "", 0},
 		{"unknown kind", plain + "ldap_auth_method: custom\nldap_kinds: scram\n", "alice", "x", "", "ldap_kinds: no kind", 2},
@@ -52,7 +54,7 @@ func TestLDAPCommand(t *testing.T) {
 			t.Parallel()
 			conf := filepath.Join(t.TempDir(), "saslauthd.conf")
 			writeFile(t, conf, []byte(c.conf))
-			args := append([]string{"check", "--password-stdin", "--verifier", "ldap:" + conf}, strings.Fields(c.args)...)
+			args := append([]string{"check", "--password-stdin", "--verifier", "ldap:" + conf}, strings.Fields(strings.ReplaceAll(c.args, "CONF", conf))...)
 			cmd := exec.Command(command, args...)
 			cmd.Stdin = strings.NewReader(c.password + "\n")
 			var said strings.Builder

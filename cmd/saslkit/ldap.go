@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/saslkit/saslkit/cyrusconf"
+	"github.com/saslkit/saslkit/internal/secret"
 	"github.com/saslkit/saslkit/verifier"
 	"github.com/saslkit/saslkit/verifier/ldap"
 	"github.com/saslkit/saslkit/verifier/stored"
@@ -25,6 +26,7 @@ import (
 // ends with Close.
 type ldapStore struct {
 	*ldap.Directory
+	reads    bool // what entries hold
 	faults   []error
 	end      context.CancelFunc
 	counting sync.WaitGroup
@@ -36,10 +38,33 @@ func (s *ldapStore) Faults() []error { return s.faults }
 // openLDAP opens what a file with saslauthd's ldap_ keys names.
 func openLDAP(path string) (verifier.Verifier, error) {
 	s, err := newLDAPStore(path, stored.Options{})
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
+	case !s.reads:
+		return &ldapChecker{store: s}, nil
 	}
 	return s, nil
+}
+
+// A ldapChecker is a directory that compares passwords itself and hands no secrets out, so
+// that --secrets does not take it.
+type ldapChecker struct {
+	secret.Opaque
+	store *ldapStore
+}
+
+func (c *ldapChecker) String() string { return c.store.String() }
+
+// Faults lists warnings.
+func (c *ldapChecker) Faults() []error { return c.store.faults }
+
+// Close closes all connections.
+func (c *ldapChecker) Close() error { return c.store.Close() }
+
+// VerifyPassword implements verifier.Verifier.
+func (c *ldapChecker) VerifyPassword(ctx context.Context, r verifier.Request, password string) (verifier.Account, error) {
+	return c.store.VerifyPassword(ctx, r, password)
 }
 
 // newLDAPStore opens a directory. It may be down and come later, unless its users are to
@@ -58,7 +83,7 @@ func newLDAPStore(path string, hashes stored.Options) (*ldapStore, error) {
 		return nil, &exitError{exitUsage, fmt.Errorf("%s: %w", path, err)}
 	}
 	o.Hashes = hashes
-	s := new(ldapStore)
+	s := &ldapStore{reads: o.Method == ldap.Attributes}
 	if s.Directory, err = ldap.New(o); err != nil {
 		return nil, &exitError{exitUsage, fmt.Errorf("%s: %w", path, err)}
 	}

@@ -4,6 +4,7 @@ package interop
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -31,32 +32,41 @@ func manual(t *testing.T) (blocks []string) {
 	return blocks
 }
 
-// documented makes the table that the manual has for a database and uses it by the
-// manual's statements.
-func documented(t *testing.T, d *database, mark string) {
-	var o saslsql.Options
-	made := false
+// documentedOptions are the statements of the manual.
+func documentedOptions(t *testing.T, d *database) (o saslsql.Options) {
+	t.Helper()
+	keys := map[string]*string{
+		"sql_select": &o.Select, "sql_list": &o.List, "sql_insert": &o.Insert, "sql_update": &o.Update, "sql_delete": &o.Delete,
+	}
 	for _, block := range manual(t) {
-		if strings.HasPrefix(block, "CREATE TABLE users") && strings.Contains(block, mark) && !made {
-			for _, statement := range strings.Split(strings.TrimSuffix(strings.TrimSpace(block), ";"), ";") {
-				if _, err := d.pool(t).Exec(statement); err != nil {
-					t.Fatalf("%s: %v", statement, err)
-				}
-			}
-			made = true
-		}
 		if !strings.Contains(block, "sql_delete: ") {
 			continue
 		}
 		for line := range strings.Lines(strings.ReplaceAll(block, `"`, d.quote)) {
 			key, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
-			*map[string]*string{
-				"sql_select": &o.Select, "sql_list": &o.List, "sql_insert": &o.Insert, "sql_update": &o.Update, "sql_delete": &o.Delete,
-			}[key] = value
+			if keys[key] == nil {
+				t.Fatalf("the manual has a statement %q", line)
+			}
+			*keys[key] = value
 		}
 	}
-	if !made || o.Delete == "" {
-		t.Fatalf("the manual has no table or statements: %v", made)
+	return o
+}
+
+// documented makes the table that the manual has for a database and uses it by the
+// manual's statements.
+func documented(t *testing.T, d *database, mark string) {
+	o := documentedOptions(t, d)
+	made := slices.IndexFunc(manual(t), func(block string) bool {
+		return strings.HasPrefix(block, "CREATE TABLE users") && strings.Contains(block, mark)
+	})
+	if made < 0 || o.Delete == "" {
+		t.Fatal("the manual has no table or no statements")
+	}
+	for _, statement := range strings.Split(strings.TrimSuffix(strings.TrimSpace(manual(t)[made]), ";"), ";") {
+		if _, err := d.pool(t).Exec(statement); err != nil {
+			t.Fatalf("%s: %v", statement, err)
+		}
 	}
 	// The columns of the table are the kinds that are served.
 	secrets, err := mech.SecretOptions{Iterations: mech.MinIterations}.Secrets("alice", sqlRealm, "wonderland", verifier.KindPassword, verifier.KindSCRAMSHA256, verifier.KindOTP)

@@ -42,76 +42,89 @@ func hostileTexts() []string {
 
 func wellFormed(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
 
+// A siege is what has been set in a table so far.
+type siege struct {
+	db   *saslsql.DB
+	want map[siegeKey]string
+}
+
+type siegeKey struct{ name, realm string }
+
+// set sets a password.
+func (s *siege) set(t *testing.T, k siegeKey, password string) error {
+	err := s.db.Update(t.Context(), verifier.Request{User: k.name, Realm: k.realm}, func(verifier.Entry) (verifier.Entry, error) {
+		return verifier.Entry{Exists: true, Secrets: []verifier.Secret{{Kind: verifier.KindPassword, Value: []byte(password)}}}, nil
+	})
+	if err == nil {
+		s.want[k] = password
+	}
+	return err
+}
+
+// check logs in.
+func (s *siege) check(t *testing.T, k siegeKey, password string) error {
+	a, err := s.db.VerifyPassword(t.Context(), verifier.Request{User: k.name, Realm: k.realm}, password)
+	if err == nil && (a.User != k.name || a.Realm != k.realm) {
+		return fmt.Errorf("account %q in %q", a.User, a.Realm)
+	}
+	return err
+}
+
+// besieged is the password of the user "user" in realm "realm".
+const besieged = "guarded"
+
 // injection uses every text as a user, a realm and a password, and looks what is in the
 // table afterwards.
 func injection(t *testing.T, d *database, o saslsql.Options, writable func(string) bool) {
-	db := d.new(t, o)
-	type key struct{ name, realm string }
-	want := map[key]string{}
-	set := func(name, realm, password string) error {
-		return db.Update(t.Context(), verifier.Request{User: name, Realm: realm}, func(e verifier.Entry) (verifier.Entry, error) {
-			return verifier.Entry{Exists: true, Secrets: []verifier.Secret{{Kind: verifier.KindPassword, Value: []byte(password)}}}, nil
-		})
-	}
-	check := func(name, realm, password string) error {
-		a, err := db.VerifyPassword(t.Context(), verifier.Request{User: name, Realm: realm}, password)
-		if err == nil && (a.User != name || a.Realm != realm) {
-			return fmt.Errorf("account %q in %q", a.User, a.Realm)
-		}
-		return err
-	}
-	if err := set("user", "realm", "guarded"); err != nil {
+	s := &siege{d.new(t, o), map[siegeKey]string{}}
+	first := siegeKey{"user", "realm"}
+	if err := s.set(t, first, besieged); err != nil {
 		t.Fatal(err)
 	}
-	want[key{"user", "realm"}] = "guarded"
-	for i, text := range hostileTexts() {
-		password := fmt.Sprintf("secret-%d", i)
-		as := []key{{text, "realm"}, {"user", text}}
-		if len(text) == 1 {
-			as = as[:1] // a realm is bound as a user is
-		}
-		for _, k := range as {
-			if err := check(k.name, k.realm, "guarded"); !errors.Is(err, verifier.ErrNoUser) {
-				t.Errorf("%+q before it is there: %v", k, err)
-			}
-			err := set(k.name, k.realm, password)
-			switch {
-			case !wellFormed(text):
-				if err == nil || errors.Is(err, verifier.ErrUnavailable) {
-					t.Errorf("%+q is set: %v", k, err)
-				}
-				continue
-			case !writable(text):
-				if err == nil {
-					t.Errorf("%+q is set although it cannot be", k)
-				}
-				continue
-			case err != nil:
-				t.Errorf("%+q: %v", k, err)
-				continue
-			}
-			want[k] = password
-			if err := check(k.name, k.realm, password); err != nil {
-				t.Errorf("%+q with its password: %v", k, err)
-			}
-			if err := check(k.name, k.realm, "guarded"); !errors.Is(err, verifier.ErrWrongPassword) {
-				t.Errorf("%+q with another's: %v", k, err)
-			}
-		}
-		k := key{fmt.Sprintf("number-%d", i), "realm"}
-		if err := set(k.name, k.realm, text); (err == nil) != (wellFormed(text) && writable(text)) {
-			t.Errorf("password %+q: %v", text, err)
-		} else if err == nil {
-			want[k] = text
-			s, err := db.LookupSecret(t.Context(), verifier.Request{User: k.name, Realm: k.realm}, verifier.KindPassword)
-			if err != nil || string(s.Value) != text {
-				t.Errorf("password %+q is another when it is read: %v", text, err)
-			}
+	for _, text := range hostileTexts() {
+		s.use(t, siegeKey{text, "realm"}, text, text, writable(text))
+		if len(text) > 1 { // a realm is bound as a user is
+			s.use(t, siegeKey{"user", text}, fmt.Sprintf("secret-%.100q", text), text, writable(text))
 		}
 	}
-	if err := check("user", "realm", "guarded"); err != nil {
+	if err := s.check(t, first, besieged); err != nil {
 		t.Errorf("the first user: %v", err)
 	}
+	s.compare(t, d)
+}
+
+// use looks for somebody who is not there, adds him, and looks what he has.
+func (s *siege) use(t *testing.T, k siegeKey, password, text string, writable bool) {
+	if err := s.check(t, k, besieged); !errors.Is(err, verifier.ErrNoUser) {
+		t.Errorf("%+q before it is there: %v", k, err)
+	}
+	err := s.set(t, k, password)
+	switch {
+	case !wellFormed(text):
+		if err == nil || errors.Is(err, verifier.ErrUnavailable) {
+			t.Errorf("%+q is set: %v", k, err)
+		}
+		return
+	case !writable:
+		if err == nil {
+			t.Errorf("%+q is set although it cannot be", k)
+		}
+		return
+	case err != nil:
+		t.Errorf("%+q: %v", k, err)
+		return
+	}
+	held, err := s.db.LookupSecret(t.Context(), verifier.Request{User: k.name, Realm: k.realm}, verifier.KindPassword)
+	if err != nil || string(held.Value) != password || held.Account.User != k.name || held.Account.Realm != k.realm {
+		t.Errorf("%+q has another password or name than was set: %v", k, err)
+	}
+	if err := s.check(t, k, besieged); !errors.Is(err, verifier.ErrWrongPassword) {
+		t.Errorf("%+q with another's: %v", k, err)
+	}
+}
+
+// compare holds the table against what was set.
+func (s *siege) compare(t *testing.T, d *database) {
 	rows, err := d.pool(t).Query("SELECT name, realm, password FROM hostile")
 	if err != nil {
 		t.Fatal(err)
@@ -122,13 +135,13 @@ func injection(t *testing.T, d *database, o saslsql.Options, writable func(strin
 		if err := rows.Scan(&name, &realm, &password); err != nil {
 			t.Fatal(err)
 		}
-		k := key{string(name), string(realm)}
-		if w, ok := want[k]; !ok || string(password) != w && string(password) != "{PLAIN}"+w {
+		k := siegeKey{string(name), string(realm)}
+		if w, ok := s.want[k]; !ok || string(password) != w && string(password) != "{PLAIN}"+w {
 			t.Errorf("the table has %+q with another password than was set, %v", k, ok)
 		}
-		delete(want, k)
+		delete(s.want, k)
 	}
-	for k := range want {
+	for k := range s.want {
 		t.Errorf("%+q is not in the table", k)
 	}
 }
@@ -216,7 +229,7 @@ func injectionGBK(t *testing.T, d *database) {
 	gbk.open = open("gbk")
 	db := gbk.new(t, hostile)
 	for _, text := range hostileTexts() {
-		if _, err := db.VerifyPassword(t.Context(), verifier.Request{User: text, Realm: "realm"}, "guarded"); err == nil {
+		if _, err := db.VerifyPassword(t.Context(), verifier.Request{User: text, Realm: "realm"}, besieged); err == nil {
 			t.Errorf("%+q has somebody's password", text)
 		}
 	}

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"hash/maphash"
 	"os"
+	"runtime"
 	"sync/atomic"
 	"time"
 
 	"github.com/saslkit/saslkit/internal/looks"
+	"github.com/saslkit/saslkit/internal/queue"
 	"github.com/saslkit/saslkit/verifier"
 )
 
@@ -27,6 +29,7 @@ type DB struct {
 	looks   *looks.Group[*view]  // at the content
 
 	updates group
+	checks  *queue.Queue // of passwords by SCRAM keys
 }
 
 var _ verifier.SecretStore = (*DB)(nil)
@@ -59,6 +62,8 @@ func OpenWith(path string, o Options) (*DB, error) {
 
 func newDB(path string, o Options, c clock) (*DB, error) {
 	db := &DB{path: path, options: o, clock: c, born: c.now(), seed: maphash.MakeSeed(), looks: looks.New[*view]()}
+	processors := runtime.GOMAXPROCS(0)
+	db.checks = queue.New(processors, int64(queuedChecks*processors))
 	v, err := db.load(nil)
 	if err != nil {
 		return nil, err
@@ -96,11 +101,6 @@ func (db *DB) Coverage() verifier.Coverage {
 		return v.good.coverage
 	}
 	return verifier.Coverage{}
-}
-
-// VerifyPassword implements verifier.Verifier: a comparison with userPassword.
-func (db *DB) VerifyPassword(ctx context.Context, r verifier.Request, password string) (verifier.Account, error) {
-	return verifier.VerifyStored(ctx, db, r, password)
 }
 
 // LookupSecret implements verifier.SecretSource.

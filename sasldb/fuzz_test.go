@@ -111,6 +111,9 @@ func checkAgainst(t *testing.T, db *DB, users map[nameOf]keyring) {
 			}
 			if checkKind(t, db, name, h.disabled, kind, want[kind]) {
 				has |= verifier.KindsOf(kind)
+				if kind.IsSCRAM() {
+					has |= verifier.KindsOf(verifier.KindCheck)
+				}
 			}
 		}
 		if !h.disabled {

@@ -68,12 +68,16 @@ func (h *holdings) secret(kind verifier.Kind) (secret []byte, held bool) {
 	return secret, held
 }
 
-// kinds returns the kinds of secret that serve logins.
+// kinds returns the kinds of secret that serve logins, and that a password can be
+// checked.
 func (h *holdings) kinds() (kinds verifier.Kinds) {
 	for k := range verifier.AllKinds.All() {
 		if _, held := h.secret(k); held {
 			kinds |= verifier.KindsOf(k)
 		}
+	}
+	if kinds.Any(checkedBy) {
+		kinds |= verifier.KindsOf(verifier.KindCheck)
 	}
 	return kinds
 }

@@ -33,6 +33,7 @@ type index struct {
 	starts   []uint32
 	arena    []byte
 	coverage verifier.Coverage
+	decoy    verifier.Secret // of what most users have; not to be changed
 }
 
 // bucketShare is how many bytes of the file there are for each bucket: a user takes

@@ -52,7 +52,7 @@ func newIndex(records scan, room int) (*index, error) {
 	if err := records.entries(ix.add); err != nil {
 		return nil, err
 	}
-	ix.coverage = ix.measure()
+	ix.measure()
 	return ix, nil
 }
 
@@ -83,8 +83,9 @@ func (ix *index) add(e entry) {
 
 // measure counts the users who are not disabled, each at the first of their
 // entries.
-func (ix *index) measure() verifier.Coverage {
+func (ix *index) measure() {
 	var kinds []verifier.Kinds
+	costs := costs{of: map[cost]int{}}
 	realms := make(map[string]bool)
 	for n := range len(ix.starts) - 1 {
 		bucket := ix.bucket(n)
@@ -98,10 +99,12 @@ func (ix *index) measure() verifier.Coverage {
 				continue
 			}
 			kinds = append(kinds, u.kinds())
+			costs.count(&u)
 			if realm := e.name[bytes.IndexByte(e.name, 0)+1:]; !realms[string(realm)] {
 				realms[string(realm)] = true
 			}
 		}
 	}
-	return verifier.Measured(kinds, slices.Sorted(maps.Keys(realms)))
+	ix.coverage = verifier.Measured(kinds, slices.Sorted(maps.Keys(realms)))
+	ix.decoy = costs.decoy()
 }

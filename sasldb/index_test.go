@@ -123,7 +123,7 @@ func TestLookupOfKinds(t *testing.T) {
 		Some:  verifier.KindsOf(password, digest, scram, verifier.KindOTP),
 		Users: 7, Realms: []string{"r"},
 		Counts: map[verifier.Kinds]int{
-			verifier.KindsOf(password, digest): 1, verifier.KindsOf(password): 1, verifier.KindsOf(scram): 1, verifier.KindsOf(verifier.KindOTP): 1, 0: 3,
+			verifier.KindsOf(password, digest): 1, verifier.KindsOf(password): 1, verifier.KindsOf(scram, verifier.KindCheck): 1, verifier.KindsOf(verifier.KindOTP): 1, 0: 3,
 		},
 	}
 	if diff := cmp.Diff(want, ix.coverage); diff != "" {

@@ -39,7 +39,8 @@ host's name, as for saslpasswd2. A file that is missing is made.
 All kinds of secret that the user has are replaced together, in one commit: no
 old password stays valid under another kind. With --scram, or if he has SCRAM
 keys already, those of all hashes are stored. With --no-plain the password itself
-is not: then PLAIN, CRAM-MD5 and DIGEST-MD5 do not work for him, SCRAM does.
+is not: then CRAM-MD5 and DIGEST-MD5 do not work for him. SCRAM does, and PLAIN, which
+Cyrus SASL refuses him.
 
 A disabled user's secrets are kept under names that Cyrus SASL does not read
 either. A new password does not enable him.`,

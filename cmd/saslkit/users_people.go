@@ -64,6 +64,9 @@ func (p *person) look(ctx context.Context, db *sasldb.DB) error {
 		}
 		p.disabled = errors.Is(err, verifier.ErrDisabled)
 		p.kinds |= verifier.KindsOf(k)
+		if k.IsSCRAM() { // by which the store checks passwords too
+			p.kinds |= verifier.KindsOf(verifier.KindCheck)
+		}
 		if k == verifier.KindOrigin {
 			p.copied = true
 			p.origin, _ = verifier.ParseOrigin(s.Value) // the zero Origin is void

@@ -134,6 +134,8 @@ func (c *ClientConfig) against(m *mech.Mechanism) (mech.Class, string) {
 		return mech.MechanismUnavailable, "the channel proves no identity"
 	case (m.Need == mech.NeedPassword || m.Need == mech.NeedSecret) && (c.Credentials.Username == "" || c.Credentials.Password == ""):
 		return mech.MechanismUnavailable, "needs a user name and a password"
+	case m.Need == mech.NeedToken && c.Credentials.Token == nil:
+		return mech.MechanismUnavailable, "needs a token"
 	case missing != 0 && !c.Channel.Secure && c.Policy.Missing(m, true) == 0:
 		return mech.EncryptionRequired, "only under TLS"
 	case missing != 0:

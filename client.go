@@ -40,10 +40,11 @@ type ClientConfig struct {
 
 	Service     string // "smtp", "imap"
 	Host        string // the server's name as the user knows it
+	Port        int    // the server's, which OAUTHBEARER says; 0: not said
 	ServiceName string // of the service, where it differs from the host (DIGEST-MD5)
 
-	// Context bounds what takes long, which is SCRAM's computation of keys. Nil:
-	// nothing does.
+	// Context bounds what takes long: SCRAM's computation of keys, and the source of
+	// tokens. Nil: nothing does.
 	Context context.Context
 	// BindingTypes are the types of channel binding to use, best first. Nil:
 	// tls-exporter, tls-unique, tls-server-end-point.
@@ -101,6 +102,7 @@ func NewClient(cfg ClientConfig) (*ClientExchange, error) {
 			Credentials:   cfg.Credentials,
 			Service:       cfg.Service,
 			Host:          cfg.Host,
+			Port:          cfg.Port,
 			ServiceName:   cfg.ServiceName,
 			Context:       cfg.Context,
 			Offered:       cfg.Offered,

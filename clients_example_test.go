@@ -24,9 +24,9 @@ func ExampleClientConfig_Candidates() {
 	}
 	// Output:
 	// CRAM-MD5: not offered by the server
+	// XOAUTH2: needs a token
 	// PLAIN: it is chosen
 	// LOGIN: it could be used, but PLAIN comes first
-	// XOAUTH2: does not exist here
 }
 
 // A list of one's own takes the place of the order by strength.

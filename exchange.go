@@ -2,7 +2,10 @@ package saslkit
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -279,6 +282,80 @@ func (b *backend) LookupSecret(ctx context.Context, name, realmName string, kind
 		held = decoy(source.Coverage(), kinds)
 	}
 	return held, err
+}
+
+// VerifyToken implements mech.Backend. That the client names somebody else, or a realm
+// that is not served, is for Authorize to refuse, who comes next.
+func (b *backend) VerifyToken(ctx context.Context, name, token string) (verifier.Account, error) {
+	if name != "" {
+		b.resolve(name, "")
+	}
+	if token != "" { // without one there is nothing to guess
+		if err := b.admitToken(ctx, token); err != nil {
+			return verifier.Account{}, err
+		}
+	}
+	account, err := b.peer.auth.Tokens.VerifyToken(ctx, b.request(), token)
+	if err != nil {
+		return verifier.Account{}, err
+	}
+	return b.tokenAccount(account)
+}
+
+// admitToken asks the guard. Who gives no name must not be held up by everybody else
+// who gives none: the digest of his token stands for it.
+func (b *backend) admitToken(ctx context.Context, token string) error {
+	if b.user != "" {
+		return b.admit(ctx)
+	}
+	digest := sha256.Sum256([]byte(token))
+	b.user = "token " + hex.EncodeToString(digest[:8])
+	defer func() { b.user = "" }()
+	return b.admit(ctx)
+}
+
+// tokenAccount prepares and cuts the name that a token carries, as if the client had
+// sent it.
+func (b *backend) tokenAccount(a verifier.Account) (verifier.Account, error) {
+	if a.User == "" {
+		return verifier.Account{}, &verifier.ContractError{Rule: "success carries a user name"}
+	}
+	if a.Realm == "" {
+		prepared, err := b.peer.auth.Names.Prepare(a.User)
+		user, r := "", ""
+		if err == nil {
+			user, r, err = b.peer.policy.Split(prepared)
+		}
+		if err != nil {
+			return verifier.Account{}, fmt.Errorf("saslkit: the token is of %.200q: %w: %w", a.User, verifier.ErrNoUser, err)
+		}
+		a.User, a.Realm = user, r
+	}
+	if b.user == "" {
+		b.user, b.realm = a.User, a.Realm
+	}
+	return a, nil
+}
+
+// ReplaceSecret implements mech.Backend.
+func (b *backend) ReplaceSecret(ctx context.Context, kind verifier.Kind, change func(stored []byte) ([]byte, error)) error {
+	store, ok := verifier.StoreOf(b.peer.auth.secrets())
+	if !ok {
+		return fmt.Errorf("saslkit: %s cannot be written: %w", verifier.Name(b.peer.auth.secrets()), verifier.ErrUnavailable)
+	}
+	return store.Update(ctx, b.request(), func(e verifier.Entry) (verifier.Entry, error) {
+		i := slices.IndexFunc(e.Secrets, func(s verifier.Secret) bool { return s.Kind == kind })
+		if i < 0 {
+			return e, verifier.ErrNoSecret
+		}
+		value, err := change(e.Secrets[i].Value)
+		if err != nil {
+			return e, err
+		}
+		e.Secrets = slices.Clone(e.Secrets)
+		e.Secrets[i].Value = value
+		return e, nil
+	})
 }
 
 // decoy is a secret that nobody has, of the kind that most users have, so that

@@ -1,6 +1,7 @@
 package saslkit_test
 
 import (
+	"encoding/base64"
 	"fmt"
 	"strings"
 	"sync"
@@ -75,11 +76,25 @@ func newPairings(m *mech.Mechanism) []*pairing {
 }
 
 func authOf(store verifier.Verifier, rows ...*mech.Mechanism) *saslkit.Authenticator {
-	a := &saslkit.Authenticator{Verifier: store, Policy: anything, Authorizer: authorizer(mayBeShared)}
+	a := &saslkit.Authenticator{Verifier: store, Tokens: tokens(), Policy: anything, Authorizer: authorizer(mayBeShared)}
 	for _, m := range rows {
 		a.Mechanisms = append(a.Mechanisms, m.Name)
 	}
 	return a
+}
+
+// tokens are what the mechanisms with bearer tokens know of the identities.
+func tokens() verifier.StaticTokens {
+	all := verifier.StaticTokens{}
+	for _, who := range identities {
+		all[who.token()] = who.user
+	}
+	return all
+}
+
+// token is made of the credentials, in the characters that tokens have.
+func (who *identity) token() string {
+	return base64.StdEncoding.EncodeToString([]byte(who.user + " " + who.password))
 }
 
 // mayBeShared lets everybody act as "shared".
@@ -225,7 +240,7 @@ func serverFor(m *mech.Mechanism, auth *saslkit.Authenticator, ch saslkit.Channe
 
 func (p *pairing) clientFor(who *identity, how int, ch saslkit.Channel) clientSide {
 	cfg := saslkit.ClientConfig{
-		Credentials: saslkit.Credentials{Username: who.username, Password: who.password, Authzid: who.authzid, Trace: who.authzid},
+		Credentials: saslkit.Credentials{Username: who.username, Password: who.password, Authzid: who.authzid, Trace: who.authzid, Token: mech.FixedToken(who.token())},
 		Mechanisms:  []string{p.row.Name}, Offered: []string{p.row.Name}, Policy: anything, Channel: ch,
 		Service: "smtp", Host: "mail.example.com",
 		MinIterations: 1, MaxIterations: 99,

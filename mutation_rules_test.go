@@ -39,6 +39,10 @@ func ruleOf(m *mech.Mechanism) rule {
 		return rule{alone: externalAlone}
 	case m.Name == "ANONYMOUS":
 		return rule{alone: anonymousAlone}
+	case m.Name == "OAUTHBEARER":
+		return rule{alone: oauthAlone(oauthBearerForm)}
+	case m.Name == "XOAUTH2":
+		return rule{alone: oauthAlone(xoauth2Form)}
 	case m.Name == "CRAM-MD5":
 		return rule{counts: cramCounts}
 	case m.Name == "DIGEST-MD5":
@@ -272,6 +276,36 @@ func anonymousAlone(c *contest, got [][]byte) string {
 		return fmt.Sprintf("%+v for the trace %q", c.result, trace)
 	}
 	return ""
+}
+
+var (
+	// oauthBearerForm is RFC 7628 section 3.1, with the name and the token.
+	oauthBearerForm = regexp.MustCompile(`^[ny],(?:a=([^,\x00]+))?,\x01(?:[A-Za-z]+=[ -~\t]*\x01)*?auth=(?i:bearer) ([-A-Za-z0-9._~+/=]+)\x01(?:[A-Za-z]+=[ -~\t]*\x01)*\x01$`)
+	xoauth2Form     = regexp.MustCompile(`^user=([^\x00\x01]+)\x01auth=(?i:bearer) ([-A-Za-z0-9._~+/=]+)\x01\x01$`)
+)
+
+// oauthAlone: the token, and whom its holder wants to act as.
+func oauthAlone(form *regexp.Regexp) func(*contest, [][]byte) string {
+	return func(c *contest, got [][]byte) string {
+		if len(got) != 1 || !utf8.Valid(got[0]) {
+			return fmt.Sprintf("got %q", got)
+		}
+		found := form.FindSubmatch(got[0])
+		if found == nil {
+			return "the form"
+		}
+		name := string(found[1])
+		if form == oauthBearerForm {
+			name = strings.NewReplacer("=2C", ",", "=3D", "=").Replace(name)
+		}
+		switch {
+		case string(found[2]) != c.who.token():
+			return "another token"
+		case c.result.Authzid != c.actsAs(name):
+			return fmt.Sprintf("acts as %q, and was asked for %q", c.result.Authzid, name)
+		}
+		return ""
+	}
 }
 
 func allCounts(_ *contest, _ bool, _ int, m []byte) string { return string(m) }

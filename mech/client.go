@@ -39,6 +39,17 @@ type Credentials struct {
 	Authzid  string // whom to act as; "" for oneself
 	Realm    string // DIGEST-MD5: one of the realms offered; "" lets the client choose
 	Trace    string // ANONYMOUS: at most 255 characters
+	// Token is where OAUTHBEARER and XOAUTH2 get their token; nil: they are not used.
+	Token TokenSource
+}
+
+// A TokenSource returns a bearer token that is good now, and gets another one in time
+// before it expires. It is called once for a login.
+type TokenSource func(ctx context.Context) (token string, err error)
+
+// FixedToken is the source of a token that somebody else got.
+func FixedToken(token string) TokenSource {
+	return func(context.Context) (string, error) { return token, nil }
 }
 
 // A ClientConfig is what a client needs to know. It must not be changed while a
@@ -47,11 +58,13 @@ type ClientConfig struct {
 	Credentials
 	Service string // "smtp", "imap"
 	Host    string // the name of the server, as the user knows it
+	Port    int    // of the server, for OAUTHBEARER to say; 0: not said
 	// ServiceName is the name of the service where it differs from the host's,
 	// such as a mail domain with several relays (RFC 2831 section 2.1.2).
 	ServiceName string
 
-	// Context bounds what takes long, which is SCRAM's PBKDF2. Nil: nothing does.
+	// Context bounds what takes long: SCRAM's PBKDF2 and the TokenSource. Nil: nothing
+	// does.
 	Context context.Context
 	// Offered is what the server advertises; nil if that is not known. SCRAM tells
 	// the server if its -PLUS was not seen, so that it notices when somebody

@@ -108,6 +108,23 @@ func FuzzSCRAMServerFinal(f *testing.F) {
 	fuzzParser(f, parseSCRAMServerFinal, func(m scramServerFinal) []byte { return m.append(nil) })
 }
 
+func FuzzOAUTHBEARERMessage(f *testing.F) {
+	seed(f, "oauthbearer.json", "C")
+	f.Add([]byte("y,a=a=3Db=2Cc,\x01host=h\x01port=25\x01mthd=POST\x01auth=\x01\x01"))
+	fuzzParser(f, parseOAUTHBEARER, func(m oauthMessage) []byte { return m.appendOAUTHBEARER(nil) })
+}
+
+func FuzzXOAUTH2Message(f *testing.F) {
+	seed(f, "xoauth2.json", "C")
+	fuzzParser(f, parseXOAUTH2, func(m oauthMessage) []byte { return m.appendXOAUTH2(nil) })
+}
+
+func FuzzOAuthRefusal(f *testing.F) {
+	seed(f, "oauthbearer.json", "S")
+	seed(f, "xoauth2.json", "S")
+	fuzzParser(f, parseOAuthRefusal, func(r oauthRefusal) []byte { return r.append(nil) })
+}
+
 func FuzzAnonymousTrace(f *testing.F) {
 	seed(f, "anonymous.json", "C")
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -147,6 +164,9 @@ func (nobody) Binding(typ string) ([]byte, bool) {
 func (nobody) VerifyPassword(context.Context, string, string) (verifier.Account, error) {
 	return verifier.Account{}, verifier.ErrNoUser
 }
+func (nobody) VerifyToken(context.Context, string, string) (verifier.Account, error) {
+	return verifier.Account{}, &verifier.TokenError{}
+}
 func (nobody) LookupSecret(context.Context, string, string, []verifier.Kind) (verifier.Secret, error) {
 	return verifier.Secret{Kind: verifier.KindPassword, Value: []byte("decoy password")}, verifier.ErrNoUser
 }
@@ -164,9 +184,11 @@ func FuzzServer(f *testing.F) {
 	f.Add(uint8(3), []byte(nil), []byte(`username="chris",realm="example.com",nonce="n",nc=00000001,cnonce="c",digest-uri="smtp/h",response=d388dad90d4bbd760a152321f2143af7,qop=auth`), []byte{})
 	f.Add(uint8(4), []byte("n,,n=user,r=c"), []byte("c=biws,r=cn,p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts="), []byte{})
 	f.Add(uint8(5), []byte("p=tls-exporter,,n=user,r=c"), []byte("c=cD10bHMtZXhwb3J0ZXIsLGJpbmRpbmcgZGF0YQ==,r=cn,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="), []byte{})
+	f.Add(uint8(6), []byte("n,a=al,\x01auth=Bearer x\x01\x01"), []byte("\x01"), []byte{})
+	f.Add(uint8(7), []byte("user=al\x01auth=Bearer x\x01\x01"), []byte{}, []byte{})
 	derivation := testDerivation(f)
 	f.Fuzz(func(t *testing.T, which uint8, a, b, c []byte) {
-		rows := []*Mechanism{PLAIN, LOGIN, CRAMMD5, DIGESTMD5, SCRAMSHA1, SCRAMSHA256PLUS}
+		rows := []*Mechanism{PLAIN, LOGIN, CRAMMD5, DIGESTMD5, SCRAMSHA1, SCRAMSHA256PLUS, OAUTHBEARER, XOAUTH2}
 		m := rows[int(which)%len(rows)]
 		s := m.NewServer(&ServerConfig{Service: "smtp", SCRAM: derivation, nonce: func() string { return "n" }}, nobody{})
 		failed := false
@@ -197,11 +219,12 @@ func FuzzServer(f *testing.F) {
 func FuzzClient(f *testing.F) {
 	f.Add(uint8(slices.Index(table, DIGESTMD5)), []byte(`realm="example.com",nonce="n",qop="auth",algorithm=md5-sess`), []byte("rspauth=00000000000000000000000000000000"))
 	f.Add(uint8(slices.Index(table, SCRAMSHA256)), []byte("r=nabcdefgh,s=AAAA,i=1"), []byte("v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="))
+	f.Add(uint8(slices.Index(table, OAUTHBEARER)), []byte(`{"status":"invalid_token"}`), []byte{})
 	f.Add(uint8(slices.Index(table, CRAMMD5)), []byte("<1896.697170952@postoffice.reston.mci.net>"), []byte{})
 	f.Fuzz(func(t *testing.T, which uint8, a, b []byte) {
 		m := table[int(which)%len(table)]
 		c := m.NewClient(&ClientConfig{
-			Credentials: Credentials{Username: "al", Password: "secret"}, Service: "smtp", Host: "h",
+			Credentials: Credentials{Username: "al", Password: "secret", Token: FixedToken("token")}, Service: "smtp", Host: "h",
 			Binding: nobody{}.Binding, nonce: func() string { return "n" }, MinIterations: 1, MaxIterations: 10,
 		})
 		if _, err := c.Start(); err != nil {

@@ -47,6 +47,9 @@ type Identity struct {
 type Backend interface {
 	// VerifyPassword checks a password; see verifier.Verifier.
 	VerifyPassword(ctx context.Context, name, password string) (verifier.Account, error)
+	// VerifyToken says whose token it is; see verifier.TokenVerifier. The name is what the
+	// client said, possibly empty. The account is prepared and cut.
+	VerifyToken(ctx context.Context, name, token string) (verifier.Account, error)
 	// LookupSecret returns a secret of one of the kinds. The realm is the one
 	// that the client named on the wire, "" if it named none. With an error
 	// for which verifier.Refused holds it returns a decoy of the kind that most

@@ -142,6 +142,7 @@ type vectorServer struct {
 	PlusOffered  bool   `json:"plus_offered"`
 	CBType       string `json:"cb_type"`
 	CBData       []byte `json:"cb_data_b64"`
+	Tokens       map[string]struct{ User string }
 }
 
 type vectorClient struct {
@@ -156,6 +157,9 @@ type vectorClient struct {
 	CBData                                      []byte  `json:"cb_data_b64"`
 	MinIterations                               int     `json:"min_iterations"`
 	MaxIterations                               int     `json:"max_iterations"`
+	Host                                        string
+	Port                                        int
+	Token                                       string
 }
 
 func TestVectors(t *testing.T) {
@@ -389,7 +393,18 @@ func (b *vectorBackend) LookupSecret(_ context.Context, name, realm string, kind
 	return held, nil
 }
 
+func (b *vectorBackend) VerifyToken(_ context.Context, _, token string) (verifier.Account, error) {
+	b.calls++
+	if held, ok := b.server.Tokens[token]; ok {
+		return verifier.Account{User: held.User}, nil
+	}
+	return verifier.Account{}, &verifier.TokenError{Status: verifier.TokenInvalid}
+}
+
 func (b *vectorBackend) Authorize(_ context.Context, a verifier.Account, authzid string) (string, error) {
+	if authzid == a.User {
+		return authzid, nil
+	}
 	if slices.Contains(b.server.AllowAuthzid[authzid], a.User) {
 		return authzid, nil
 	}
@@ -452,6 +467,9 @@ func newVectorClient(t *testing.T, m *Mechanism, v vector) Client {
 		nonce:         func() string { return c.CNonce + c.ClientNonce },
 		MinIterations: c.MinIterations, MaxIterations: c.MaxIterations,
 		qop: c.QOP,
+	}
+	if m.Need == NeedToken {
+		cfg.Token, cfg.Host, cfg.Port = FixedToken(c.Token), c.Host, c.Port
 	}
 	if c.CBType != nil {
 		cfg.Binding = func(typ string) ([]byte, bool) { return c.CBData, typ == *c.CBType }
@@ -616,9 +634,16 @@ func driveClient(t *testing.T, m *Mechanism, v vector) {
 	}
 }
 
-// sameMessage compares bytes, DIGEST-MD5's messages as directives in any order.
+// sameMessage compares bytes, DIGEST-MD5's messages as directives in any order. Why a
+// token is refused may be said in other words.
 func sameMessage(t *testing.T, m *Mechanism, what string, got, want []byte) {
 	t.Helper()
+	if m.Need == NeedToken && bytes.HasPrefix(want, []byte("{")) {
+		if _, err := parseOAuthRefusal(got); err != nil {
+			t.Errorf("%s is %q: %v", what, got, err)
+		}
+		return
+	}
 	if m != DIGESTMD5 || bytes.Equal(got, want) {
 		if !bytes.Equal(got, want) {
 			t.Errorf("%s is %q, want %q", what, got, want)
@@ -696,6 +721,8 @@ func leads(t *testing.T, m *Mechanism, v vector) [][][]byte {
 		return [][][]byte{nil, {nil}}
 	case "after-challenge":
 		return [][][]byte{{nil}}
+	case "after-error":
+		return [][][]byte{{v.Steps[0].message()}}
 	case "after-server-first":
 		return [][][]byte{{v.Steps[0].message()}}
 	}
@@ -763,6 +790,7 @@ var codeClasses = map[string]Class{
 	"invalid-proof": BadCredentials, "channel-bindings-dont-match": BadCredentials,
 	"server-does-support-channel-binding": BadCredentials,
 	"server-error":                        ServerRefused,
+	"auth-failed":                         BadCredentials,
 }
 
 func checkError(t *testing.T, who string, err error, code string) {

@@ -103,13 +103,13 @@ var (
 )
 
 // Refused reports whether err is a refusal that must look the same to the peer
-// whichever it is: unknown user, wrong password, no usable secret. An error that
-// is also ErrUnavailable is none: temporary trouble is never a refusal.
+// whichever it is: unknown user, wrong password, no usable secret, no good token. An
+// error that is also ErrUnavailable is none: temporary trouble is never a refusal.
 func Refused(err error) bool {
 	if errors.Is(err, ErrUnavailable) {
 		return false
 	}
-	return errors.Is(err, ErrNoUser) || errors.Is(err, ErrWrongPassword) || errors.Is(err, ErrNoSecret)
+	return errors.Is(err, ErrNoUser) || errors.Is(err, ErrWrongPassword) || errors.Is(err, ErrNoSecret) || errors.Is(err, ErrToken)
 }
 
 // Terminal reports whether err ends a Chain: disabled and expired accounts must

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/saslkit/saslkit/internal/md5secret"
+	"github.com/saslkit/saslkit/internal/ntlm"
 	"github.com/saslkit/saslkit/internal/saslprep"
 	"github.com/saslkit/saslkit/internal/scram"
 	"github.com/saslkit/saslkit/internal/secret"
@@ -28,7 +29,7 @@ func MatchPassword[S ~string | ~[]byte](presented string, stored S) bool {
 
 // Matches reports whether s was made of a password, prepared as
 // Verifier.VerifyPassword says: the password itself, or what is kept in its place for
-// CRAM-MD5, DIGEST-MD5 and SCRAM. A DIGEST-MD5 hash is of the user and realm of r as
+// CRAM-MD5, DIGEST-MD5, NTLM and SCRAM. A DIGEST-MD5 hash is of the user and realm of r as
 // well. SCRAM keys cost as many iterations as they were made with, which end with the
 // context: a caller limits how many are computed at a time. What can only be checked,
 // and an OTP series, match nothing.
@@ -45,6 +46,9 @@ func (s Secret) Matches(ctx context.Context, r Request, password string) (bool, 
 		return secret.Equal(md5secret.CRAMMD5(password), s.Value), nil
 	case s.Kind == KindDIGESTMD5:
 		return s.matchesDIGESTMD5(r, password), nil
+	case s.Kind == KindNTHash:
+		hash, ok := ntlm.Hash(password)
+		return secret.Equal(hash, s.Value) && ok, nil
 	case s.Kind.IsSCRAM():
 		return s.matchesSCRAM(ctx, password)
 	}

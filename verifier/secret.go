@@ -6,6 +6,7 @@ import (
 	"math/bits"
 	"strings"
 
+	"github.com/saslkit/saslkit/internal/ntlm"
 	"github.com/saslkit/saslkit/internal/scram"
 	"github.com/saslkit/saslkit/internal/secret"
 )
@@ -48,6 +49,10 @@ const (
 	// and until when they are good, as the text of an Origin. A store keeps it as it
 	// keeps the others; no mechanism asks for it.
 	KindOrigin
+	// KindNTHash is 16 bytes: MD4 of the password in UTF-16, little endian, as Windows
+	// keeps it (NTOWFv1 of MS-NLMP). Dovecot prints it as {NTLM}. For NTLM it is as
+	// good as the password.
+	KindNTHash
 
 	kindEnd
 )
@@ -66,6 +71,7 @@ var kindNames = [...]string{
 	KindSCRAMSHA3512: "SCRAM-SHA3-512 keys",
 	KindOTP:          "OTP series",
 	KindOrigin:       "origin of a copy",
+	KindNTHash:       "NT hash",
 }
 
 // String returns the name used in messages.
@@ -160,4 +166,5 @@ var decoys = map[Kind][]byte{
 	KindSCRAMSHA512:  decoyKeys(scram.SHA512),
 	KindSCRAMSHA3512: decoyKeys(scram.SHA3x512),
 	KindOTP:          []byte("md5\t0499\tds7301\t0000000000000000\t00000000000000000000"),
+	KindNTHash:       make([]byte, ntlm.HashSize),
 }

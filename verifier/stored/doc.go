@@ -25,7 +25,7 @@
 //
 // What can be handed out, so that challenge-response mechanisms work: {PLAIN} {CLEAR}
 // {CLEARTEXT} for all of them, {CRAM-MD5} and {HMAC-MD5} for CRAM-MD5, {DIGEST-MD5},
-// {SCRAM-SHA-1} {SCRAM-SHA-256} and the others, also as SCRAM-SHA-256$…, the form of
+// {NTLM} (the NT hash), {SCRAM-SHA-1} {SCRAM-SHA-256} and the others, also as SCRAM-SHA-256$…, the form of
 // RFC 5803.
 //
 // The case of a scheme does not matter. Dovecot's suffixes .HEX, .B64 and .BASE64 are

@@ -12,6 +12,7 @@ import (
 
 	"github.com/saslkit/saslkit/internal/crypt"
 	"github.com/saslkit/saslkit/internal/md5secret"
+	"github.com/saslkit/saslkit/internal/ntlm"
 	"github.com/saslkit/saslkit/internal/secret"
 	"github.com/saslkit/saslkit/verifier"
 )
@@ -62,6 +63,8 @@ func parse(scheme, text string) (Value, error) {
 		return ofBytes(verifier.KindCRAMMD5, name, text, encoding, md5secret.CRAMMD5Size)
 	case "DIGEST-MD5":
 		return ofBytes(verifier.KindDIGESTMD5, name, text, encoding, 16)
+	case "NTLM":
+		return ofNTHash(text, encoding)
 	}
 	if strings.HasPrefix(name, "SCRAM-") {
 		return ofSCRAM("{" + strings.ToUpper(scheme) + "}" + text)
@@ -103,6 +106,16 @@ func ofBytes(kind verifier.Kind, name, text, encoding string, size int) (Value, 
 		return Value{}, fmt.Errorf("%s: %d bytes, want %d", name, len(value), size)
 	}
 	return Value{secret: verifier.Secret{Kind: kind, Value: value}}, nil
+}
+
+// ofNTHash is an NT hash, but not that of the empty password, which Windows keeps for
+// accounts without one.
+func ofNTHash(text, encoding string) (Value, error) {
+	v, err := ofBytes(verifier.KindNTHash, "NTLM", text, encoding, ntlm.HashSize)
+	if err == nil && ntlm.IsEmpty(v.secret.Value) {
+		return Value{}, errors.New("NTLM: the password is empty")
+	}
+	return v, err
 }
 
 var errEncoding = errors.New("not in its encoding")

@@ -11,7 +11,7 @@ import (
 )
 
 // sizes of the values that have one, in bytes.
-var sizes = map[verifier.Kind]int{verifier.KindCRAMMD5: 32, verifier.KindDIGESTMD5: 16}
+var sizes = map[verifier.Kind]int{verifier.KindCRAMMD5: 32, verifier.KindDIGESTMD5: 16, verifier.KindNTHash: 16}
 
 // keySizes are those of each of the two keys of SCRAM, in bytes.
 var keySizes = map[verifier.Kind]int{

@@ -3,6 +3,7 @@ package sasldb
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"testing"
 
 	"github.com/saslkit/saslkit/internal/scram"
@@ -26,7 +27,11 @@ func keysRecord(t *testing.T, user string, h scram.Hash, password string, iterat
 
 func openRecords(t *testing.T, records ...Record) *DB {
 	t.Helper()
-	db, err := Open(memoryFile(t, records...))
+	path := filepath.Join(t.TempDir(), "sasldb2")
+	if err := Create(path, records); err != nil {
+		t.Fatal(err)
+	}
+	db, err := Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}

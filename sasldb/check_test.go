@@ -39,6 +39,8 @@ func openRecords(t *testing.T, records ...Record) *DB {
 	return db
 }
 
+func of(user string) verifier.Request { return verifier.Request{User: user, Realm: "r", Service: "smtp"} }
+
 // TestCheckByKeys: passwords are checked by SCRAM keys where there is nothing else.
 func TestCheckByKeys(t *testing.T) {
 	t.Parallel()
@@ -63,7 +65,7 @@ func TestCheckByKeys(t *testing.T) {
 		{"dave", "an old one", verifier.ErrWrongPassword},
 		{"eve", "secret", verifier.ErrNoUser},
 	} {
-		a, err := db.VerifyPassword(t.Context(), request(c.user, "r"), c.password)
+		a, err := db.VerifyPassword(t.Context(), of(c.user), c.password)
 		if !errors.Is(err, c.want) || (err == nil) != (a.User == c.user) {
 			t.Errorf("%s: %+v, %v; want %v", c.user, a, err, c.want)
 		}
@@ -71,7 +73,7 @@ func TestCheckByKeys(t *testing.T) {
 	if c := db.Coverage(); !c.All.Has(verifier.KindCheck) {
 		t.Errorf("coverage %v", c.All)
 	}
-	err := db.Update(t.Context(), request("alice", "r"), func(e verifier.Entry) (verifier.Entry, error) {
+	err := db.Update(t.Context(), of("alice"), func(e verifier.Entry) (verifier.Entry, error) {
 		e.Disabled = true
 		return e, nil
 	})
@@ -79,7 +81,7 @@ func TestCheckByKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	for password, want := range map[string]error{"secret": verifier.ErrDisabled, "wrong": verifier.ErrWrongPassword} {
-		if _, err := db.VerifyPassword(t.Context(), request("alice", "r"), password); !errors.Is(err, want) {
+		if _, err := db.VerifyPassword(t.Context(), of("alice"), password); !errors.Is(err, want) {
 			t.Errorf("disabled: %v, want %v", err, want)
 		}
 	}
@@ -112,7 +114,7 @@ func TestDecoyCosts(t *testing.T) {
 			if got := costOf(d.Kind, d.Value); got != c.want {
 				t.Errorf("%+v, want %+v", got, c.want)
 			}
-			if match, err := d.Matches(t.Context(), request("a", "r"), "secret"); match || err != nil {
+			if match, err := d.Matches(t.Context(), of("a"), "secret"); match || err != nil {
 				t.Errorf("the decoy matches: %v, %v", match, err)
 			}
 		})
@@ -128,12 +130,12 @@ func TestManyChecks(t *testing.T) {
 	cancel()
 	for db.checks.Enter(ctx) == nil { // until all places are taken
 	}
-	_, err := db.matches(ctx, db.decoy(), request("alice", "r"), "secret")
+	_, err := db.matches(ctx, db.decoy(), of("alice"), "secret")
 	if !errors.Is(err, verifier.ErrUnavailable) || !errors.Is(err, context.Canceled) {
 		t.Errorf("without a place: %v", err)
 	}
 	db.checks.Leave()
-	if _, err := db.VerifyPassword(t.Context(), request("alice", "r"), "secret"); err != nil {
+	if _, err := db.VerifyPassword(t.Context(), of("alice"), "secret"); err != nil {
 		t.Errorf("with a place: %v", err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/saslkit/saslkit/internal/secret"
 	"github.com/saslkit/saslkit/mech"
@@ -42,6 +43,16 @@ type Authenticator struct {
 	// Policy says which properties a mechanism must have, in the clear and
 	// under TLS.
 	Policy mech.Policy
+	// Layers are the security layers that may be negotiated in the clear, by hosts that
+	// put them on with Exchange.Layer: minimum_layer and maximum_layer of Cyrus SASL.
+	// Mechanisms that cannot have one of Layers.Min are offered under TLS only. The
+	// zero value: none.
+	Layers mech.Layers
+	// NonceLife lets a client of DIGEST-MD5 log in again with the nonce of a login for
+	// so long, which saves it a message: Cyrus's reauth_timeout. 0: never; at most 24
+	// hours. MaxNonces bounds how many are remembered: 0 means 1,000.
+	NonceLife time.Duration
+	MaxNonces int
 	// Limits bound names and passwords.
 	Limits mech.Limits
 	// Names is how names are prepared; zero: SASLprep. Accounts were made with
@@ -68,6 +79,15 @@ type Authenticator struct {
 
 	derivation     *mech.Derivation
 	derivationOnce sync.Once
+	nonces         *mech.Nonces
+	noncesOnce     sync.Once
+}
+
+// usedNonces is what all connections share for DIGEST-MD5; nil if that is off, or
+// configured wrongly.
+func (a *Authenticator) usedNonces() *mech.Nonces {
+	a.noncesOnce.Do(func() { a.nonces, _ = mech.NewNonces(a.NonceLife, a.MaxNonces) })
+	return a.nonces
 }
 
 // scram is what all connections share for SCRAM; nil, which makes it unavailable, if
@@ -141,6 +161,12 @@ func (a *Authenticator) Validate() error {
 	var faults []error
 	if _, err := mech.NewDerivation(a.DecoyKey, a.DerivedIterations); err != nil {
 		faults = append(faults, fmt.Errorf("saslkit: DecoyKey or DerivedIterations: %w", err))
+	}
+	if err := a.Layers.Validate(); err != nil {
+		faults = append(faults, fmt.Errorf("saslkit: Layers: %w", err))
+	}
+	if _, err := mech.NewNonces(a.NonceLife, a.MaxNonces); err != nil && a.NonceLife != 0 {
+		faults = append(faults, fmt.Errorf("saslkit: NonceLife or MaxNonces: %w", err))
 	}
 	if a.passwords() == nil && a.Tokens == nil && a.GSS == nil && len(a.Mechanisms) == 0 {
 		return errors.New("saslkit: no verifier is configured")

@@ -15,6 +15,8 @@ type Channel struct {
 	// a trusted proxy says so.
 	Secure   bool
 	bindable bindable // what was found out about Binding; here it takes no room
+	// unlayered says that the host cannot put a security layer on it.
+	unlayered bool
 
 	// Binding returns the channel-binding data of a type of RFC 5929 or RFC
 	// 9266, such as "tls-exporter". Nil: no mechanism that binds.

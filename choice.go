@@ -50,6 +50,9 @@ func (c ClientConfig) complete() ClientConfig {
 	if c.ChannelBinding == BindNever {
 		c.Channel.Binding = nil
 	}
+	if c.Channel.Secure {
+		c.Layers = mech.Layers{} // TLS is one
+	}
 	return c
 }
 
@@ -140,6 +143,8 @@ func (c *ClientConfig) against(m *mech.Mechanism) (mech.Class, string) {
 		return mech.EncryptionRequired, "only under TLS"
 	case missing != 0:
 		return mech.TooWeak, "the policy asks for " + missing.String()
+	case c.Layers.Min > c.Layers.Strongest(m):
+		return mech.EncryptionRequired, fmt.Sprintf("has no security layer of strength %d, only under TLS", c.Layers.Min)
 	}
 	return c.againstBinding(m)
 }

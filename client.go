@@ -38,6 +38,13 @@ type ClientConfig struct {
 	ChannelBinding ChannelBinding
 	Channel        Channel
 
+	// Layers are the security layers that may be negotiated in the clear; whoever sets
+	// it calls ClientExchange.Layer after Finish. The zero value: none.
+	Layers mech.Layers
+	// Previous lets DIGEST-MD5 log in with the nonce of the last login to the same
+	// server, which saves a message where the server remembers it. Nil: never.
+	Previous *mech.Previous
+
 	Service     string // "smtp", "imap"
 	Host        string // the server's name as the user knows it
 	Port        int    // the server's, which OAUTHBEARER says; 0: not said
@@ -81,6 +88,8 @@ type ClientExchange struct {
 	required  mech.Properties // by the policy in force
 	mustBind  bool
 	spoken    bool // a message of ours was handed out
+	finished  bool // Finish returned nil
+	layered   bool // Layer was called
 	assurance Assurance
 }
 
@@ -89,6 +98,9 @@ var _ sasl.Client = (*ClientExchange)(nil)
 // NewClient picks a mechanism and begins a login. If none fits, the *Error says
 // for each candidate why not.
 func NewClient(cfg ClientConfig) (*ClientExchange, error) {
+	if err := cfg.Layers.Validate(); err != nil {
+		return nil, fmt.Errorf("saslkit: Layers: %w", err)
+	}
 	cfg = cfg.complete()
 	m, err := cfg.choose()
 	if err != nil {
@@ -108,6 +120,8 @@ func NewClient(cfg ClientConfig) (*ClientExchange, error) {
 			Offered:       cfg.Offered,
 			Binding:       cfg.Channel.Binding,
 			BindingTypes:  cfg.BindingTypes,
+			Layers:        cfg.Layers,
+			Previous:      cfg.Previous,
 			MinIterations: cfg.MinIterations,
 			MaxIterations: cfg.MaxIterations,
 		},
@@ -139,7 +153,7 @@ func (x *ClientExchange) Next(challenge []byte) ([]byte, error) {
 // password, although the mechanism lets it or the policy asks for it, or what
 // ClientConfig.ChannelBinding asks for did not come about.
 func (x *ClientExchange) Finish() error {
-	x.assurance = Assurance{}
+	x.assurance, x.finished = Assurance{}, false
 	if err := x.client.Finish(); err != nil {
 		return err
 	}
@@ -147,7 +161,7 @@ func (x *ClientExchange) Finish() error {
 	if err := x.check(shown); err != nil {
 		return err
 	}
-	x.assurance = shown
+	x.assurance, x.finished = shown, true
 	return nil
 }
 
@@ -161,6 +175,8 @@ func (x *ClientExchange) check(shown Assurance) error {
 		return &Error{Class: mech.ServerNotVerified, Code: "bad-server", Err: fmt.Errorf("saslkit: %s ended without a proof of the server", x.row.Name)}
 	case x.mustBind && (shown.Binding == "" || x.cfg.BindingTypes != nil && !slices.Contains(x.cfg.BindingTypes, shown.Binding)):
 		return &Error{Class: mech.TooWeak, Code: "not-bound", Err: fmt.Errorf("saslkit: %s ended with the channel binding %q", x.row.Name, cmp.Or(shown.Binding, "none"))}
+	case x.cfg.Layers.Min > 0 && (shown.Layer == nil || shown.Layer.Strength < x.cfg.Layers.Min):
+		return &Error{Class: mech.TooWeak, Code: "no-layer", Err: fmt.Errorf("saslkit: %s ended without a security layer of strength %d", x.row.Name, x.cfg.Layers.Min)}
 	}
 	return nil
 }

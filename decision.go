@@ -47,12 +47,13 @@ const (
 	factTooWeak
 	factNoExternal
 	factNoBinding
+	factNoLayer
 )
 
 // class is what a peer hears that asks for the mechanism all the same.
 func (f fact) class() mech.Class {
 	switch f {
-	case factOnlyTLS:
+	case factOnlyTLS, factNoLayer:
 		return mech.EncryptionRequired
 	case factTooWeak:
 		return mech.TooWeak
@@ -84,6 +85,9 @@ func (a *Authenticator) decide(m *mech.Mechanism, ch *Channel) fact {
 		return factNoExternal
 	case m.Binds && !ch.canBind():
 		return factNoBinding
+	}
+	if l := a.layers(ch); l.Min > l.Strongest(m) {
+		return factNoLayer
 	}
 	return factOffered
 }
@@ -163,6 +167,8 @@ func (a *Authenticator) explain(m *mech.Mechanism, ch *Channel, f fact) string {
 		return "the channel has proven no identity"
 	case factNoBinding:
 		return "the channel has nothing to bind to"
+	case factNoLayer:
+		return fmt.Sprintf("the policy in the clear asks for a security layer of strength %d, which it cannot have: only under TLS", a.Layers.Min)
 	}
 	switch {
 	case m.Secrets == nil:

@@ -37,10 +37,12 @@ type Exchange struct {
 	carrying  bool   // the end is known, and data of it is on its way to the client
 	failure   *Error // how it ends when carrying; nil: well
 	over      bool
+	layered   bool // Layer was called
 }
 
 func (x *Exchange) begin(p *Peer, m *mech.Mechanism, ch *Channel) {
 	x.peer, x.row, x.channel = p, m, *ch
+	p.server.Layers = p.auth.layers(ch)
 	x.server = m.NewServer(&p.server, (*backend)(x))
 	if p.auth.Logger != nil || p.auth.Observer != nil {
 		x.started = time.Now()
@@ -162,10 +164,12 @@ func errAbandoned() *Error {
 // result is who logged in by this exchange.
 func (x *Exchange) result() Result {
 	id := x.identity
+	layer, strength := x.layer()
 	return Result{
 		User: id.Account.User, Realm: id.Account.Realm, Authzid: id.Authzid,
 		Mechanism: x.row.Name, Attributes: id.Account.Attributes,
 		Anonymous: x.row.Provides&mech.NoAnonymous == 0, Trace: id.Trace, Binding: id.Binding,
+		Layer: layer, Strength: strength,
 	}
 }
 

@@ -62,7 +62,7 @@ func (a *Authenticator) NewPeer(cfg PeerConfig) *Peer {
 		auth: a, ctx: cfg.Context, policy: cfg.Realm, channel: cfg.Channel, mapError: cfg.MapError,
 		server: mech.ServerConfig{
 			Service: cfg.Service, HostNames: cfg.HostNames,
-			SCRAM: a.scram(), Limits: a.Limits, Names: a.Names, AnonymousUser: a.AnonymousUser,
+			SCRAM: a.scram(), Nonces: a.usedNonces(), Limits: a.Limits, Names: a.Names, AnonymousUser: a.AnonymousUser,
 		},
 	}
 	if p.ctx == nil {
@@ -76,14 +76,22 @@ func (a *Authenticator) NewPeer(cfg PeerConfig) *Peer {
 
 // AuthMechanisms lists what to advertise on the connection as it is now
 // (go-smtp's name for it).
-func (p *Peer) AuthMechanisms() []string { return p.auth.Advertised(p.channel()) }
+func (p *Peer) AuthMechanisms() []string { return p.auth.Advertised(p.unlayered()) }
+
+// unlayered is the channel for hosts of go-sasl, which cannot put a security layer on.
+func (p *Peer) unlayered() Channel {
+	ch := p.channel()
+	ch.unlayered = true
+	return ch
+}
 
 // AuthenticateMechanisms is AuthMechanisms under go-imap's name.
 func (p *Peer) AuthenticateMechanisms() []string { return p.AuthMechanisms() }
 
 // Auth begins an exchange for go-smtp. Errors are mapped.
 func (p *Peer) Auth(mechanism string) (sasl.Server, error) {
-	x, err := p.Start(mechanism)
+	ch := p.unlayered()
+	x, err := p.start(mechanism, &ch)
 	if err != nil {
 		return nil, p.mapped(mech.AsError(err))
 	}
@@ -97,14 +105,19 @@ func (p *Peer) Authenticate(mechanism string) (sasl.Server, error) { return p.Au
 // is refused: hosts do not compare. An exchange that was under way is abandoned.
 // The error is an *Error, not mapped.
 func (p *Peer) Start(mechanism string) (*Exchange, error) {
-	m, ch := mech.ByName(mechanism), p.channel()
+	ch := p.channel()
+	return p.start(mechanism, &ch)
+}
+
+func (p *Peer) start(mechanism string, ch *Channel) (*Exchange, error) {
+	m := mech.ByName(mechanism)
 	if m == nil {
-		return nil, p.turnAway(&ch, "", &Error{Class: mech.MechanismUnavailable, Code: "mechanism-unavailable", Err: fmt.Errorf("saslkit: no mechanism %.20q", mechanism)})
+		return nil, p.turnAway(ch, "", &Error{Class: mech.MechanismUnavailable, Code: "mechanism-unavailable", Err: fmt.Errorf("saslkit: no mechanism %.20q", mechanism)})
 	}
-	if f := p.auth.decide(m, &ch); f != factOffered {
-		return nil, p.turnAway(&ch, m.Name, p.refusal(m, &ch, f))
+	if f := p.auth.decide(m, ch); f != factOffered {
+		return nil, p.turnAway(ch, m.Name, p.refusal(m, ch, f))
 	}
-	return p.begin(m, &ch)
+	return p.begin(m, ch)
 }
 
 // refusal is the answer to a request for what is not offered.

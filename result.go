@@ -18,6 +18,8 @@ type Result struct {
 	Anonymous  bool
 	Trace      string // ANONYMOUS: what the client said of itself; not to be trusted
 	Binding    string // type of the channel binding that both sides agree on; "" for none
+	Layer      string // the security layer, such as "auth-int" or "auth-conf with rc4"; "" for none
+	Strength   int    // of the layer: see mech.Layers
 }
 
 // Name is the user with his realm, "user@realm", as logs and mail headers want

@@ -29,6 +29,7 @@ type Client interface {
 type Assurance struct {
 	ServerProven bool   // the server knows the secret too
 	Binding      string // type of the channel binding that both sides agree on; "" for none
+	Layer        *Layer // what protects the connection from now on; nil for nothing
 }
 
 // Credentials are what a client logs in with. They print as REDACTED.
@@ -80,8 +81,12 @@ type ClientConfig struct {
 	// the most is 10,000,000.
 	MinIterations, MaxIterations int
 
+	// Layers are the security layers that may be negotiated.
+	Layers Layers
+	// Previous lets DIGEST-MD5 log in with the nonce of the last login; nil: never.
+	Previous *Previous
+
 	nonce nonceSource // tests inject
-	qop   string      // tests inject; "": auth
 }
 
 // A clientState answers one challenge and returns the state that awaits the

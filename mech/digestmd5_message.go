@@ -128,7 +128,9 @@ type digestChallenge struct {
 	nonce   string
 	qops    []string // what it offers; auth if it says nothing
 	ciphers []string // for auth-conf
+	buffer  int      // maxbuf; 0 if it says nothing
 	utf8    bool     // charset=utf-8
+	stale   bool     // the nonce was, and not the password (RFC 2831 section 2.2)
 }
 
 // A digestOfferText holds the directives of a challenge that may come once, as
@@ -193,7 +195,8 @@ func parseDigestChallenge(b []byte) (digestChallenge, error) {
 	case !validBuffer(text.maxbuf):
 		return fault("maxbuf is out of range")
 	}
-	c.nonce, c.utf8 = text.nonce, text.charset != ""
+	c.nonce, c.utf8, c.stale = text.nonce, text.charset != "", strings.EqualFold(text.stale, "true")
+	c.buffer = bufferOf(text.maxbuf)
 	c.qops, c.ciphers = listOf(text.qop), listOf(text.cipher)
 	if len(c.qops) == 0 {
 		c.qops = authOnly
@@ -228,6 +231,12 @@ func (c digestChallenge) append(b []byte) []byte {
 	if len(c.ciphers) > 0 {
 		b = append(appendQuoted(b, "cipher", strings.Join(c.ciphers, ",")), ',')
 	}
+	if c.buffer != 0 {
+		b = append(appendBuffer(b, c.buffer), ',')
+	}
+	if c.stale {
+		b = append(b, "stale=true,"...)
+	}
 	return append(b, "algorithm=md5-sess"...)
 }
 
@@ -244,6 +253,7 @@ func (c digestChallenge) encode(s string) string {
 type digestResponse struct {
 	username, realm, nonce, cnonce, nc, qop, uri, response string
 	cipher, authzid, charset, maxbuf                       string
+	buffer                                                 int // maxbuf; 0 if it says nothing
 	utf8                                                   bool
 }
 
@@ -330,7 +340,8 @@ func (r *digestResponse) validate() string {
 	if r.qop == "" {
 		r.qop = "auth"
 	}
-	r.charset, r.maxbuf = "", "" // read and done with: without a layer maxbuf is void
+	r.buffer = bufferOf(r.maxbuf)
+	r.charset, r.maxbuf = "", "" // read and done with
 	return ""
 }
 
@@ -353,6 +364,9 @@ func (r digestResponse) append(b []byte) []byte {
 	}
 	if r.authzid != "" {
 		b = appendQuoted(append(b, ','), "authzid", r.authzid)
+	}
+	if r.buffer != 0 {
+		b = appendBuffer(append(b, ','), r.buffer)
 	}
 	return b
 }
@@ -382,11 +396,21 @@ func parseRspauth(b []byte) (string, error) {
 
 // validBuffer checks a maxbuf: RFC 2831 section 2.1.1. Absent is valid.
 func validBuffer(s string) bool {
-	if s == "" {
-		return true
+	n := bufferOf(s)
+	return s == "" || minDigestBuffer <= n && n <= maxDigestBuffer
+}
+
+// bufferOf reads a maxbuf; what is none, or absent, is 0.
+func bufferOf(s string) int {
+	n, err := strconv.ParseUint(s, 10, 31)
+	if err != nil {
+		return 0
 	}
-	n, err := strconv.ParseUint(s, 10, 32)
-	return err == nil && minDigestBuffer <= n && n <= maxDigestBuffer
+	return int(n)
+}
+
+func appendBuffer(b []byte, n int) []byte {
+	return strconv.AppendInt(append(b, "maxbuf="...), int64(n), 10)
 }
 
 // listOf splits the comma-separated tokens of qop and cipher.

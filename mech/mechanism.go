@@ -29,6 +29,10 @@ type Mechanism struct {
 	// it is parsed.
 	MaxResponse int
 
+	// strongest is the strength of the strongest security layer that it can negotiate
+	// within limits; nil: it has none.
+	strongest func(Layers) int
+
 	server func(serverBase) Server
 	client func(client) Client
 }

@@ -90,8 +90,14 @@ type ServerConfig struct {
 	// SCRAM serves the SCRAM mechanisms; without it they are unavailable.
 	SCRAM *Derivation
 
-	nonce  nonceSource  // tests inject
-	digest *digestOffer // tests inject; nil: qop auth, charset utf-8
+	// Layers are the security layers that may be negotiated.
+	Layers Layers
+	// Nonces lets clients of DIGEST-MD5 log in again with the nonce of an earlier
+	// login; nil: never.
+	Nonces *Nonces
+
+	nonce  nonceSource // tests inject
+	latin1 bool        // tests inject: DIGEST-MD5 without charset=utf-8
 }
 
 // A nonceSource makes nonces; nil makes fresh ones.

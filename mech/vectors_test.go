@@ -35,7 +35,8 @@ type vector struct {
 	Server, Client  fields
 	Steps           []vectorStep
 	Expect          vectorExpect
-	Layer           []json.RawMessage
+	Layer           []vectorPacket
+	Direction       string
 
 	Side, State, Base, Code string
 	B64                     string
@@ -151,6 +152,7 @@ type vectorClient struct {
 	CNonce                                      string
 	URI                                         string `json:"digest_uri"`
 	QOP                                         string
+	Cipher                                      *string
 	ClientNonce                                 string  `json:"client_nonce"`
 	Flag                                        string  `json:"gs2_flag"`
 	CBType                                      *string `json:"cb_type"`
@@ -237,6 +239,9 @@ func runVector(t *testing.T, v vector, all map[string]vector) {
 		if s, err := verifier.ParseSCRAM(v.Text); err == nil {
 			t.Errorf("read as %v", s.Kind)
 		}
+		return
+	case "negative-layer":
+		runNegativeLayer(t, v, all[v.Base])
 		return
 	case "exchange", "negative", "tolerated":
 	default:
@@ -450,7 +455,7 @@ func serverVariants(t *testing.T, m *Mechanism, v vector) []func() (Server, *vec
 					Service: s.Service, HostNames: names,
 					SCRAM:  testDerivation(t),
 					nonce:  func() string { return s.Nonce + s.Challenge + s.ServerNonce },
-					digest: &digestOffer{latin1: !s.UTF8, qops: listOf(s.QOP), ciphers: s.Ciphers},
+					latin1: !s.UTF8, Layers: layersOf(listOf(s.QOP), s.Ciphers),
 				}
 				return m.NewServer(cfg, b), b
 			})
@@ -466,7 +471,7 @@ func newVectorClient(t *testing.T, m *Mechanism, v vector) Client {
 		Credentials:   Credentials{Username: c.Username + c.Authcid, Password: c.Password, Authzid: c.Authzid, Trace: c.Trace},
 		nonce:         func() string { return c.CNonce + c.ClientNonce },
 		MinIterations: c.MinIterations, MaxIterations: c.MaxIterations,
-		qop: c.QOP,
+		Layers: layersOf(listOf(c.QOP), c.ciphers()),
 	}
 	if m.Need == NeedToken {
 		cfg.Token, cfg.Host, cfg.Port = FixedToken(c.Token), c.Host, c.Port
@@ -540,6 +545,7 @@ func driveServer(t *testing.T, m *Mechanism, v vector, s Server, b *vectorBacken
 		o := s.Step(t.Context(), step.message())
 		if i == last || o.State == Done {
 			checkEnd(t, v, b, o)
+			checkLayer(t, v, LayerOf(s), "server_to_client", "client_to_server")
 			if i == last || o.State != Done {
 				return
 			}
@@ -631,6 +637,9 @@ func driveClient(t *testing.T, m *Mechanism, v vector) {
 	}
 	if err := c.Finish(); v.Expect.OK && err != nil {
 		t.Errorf("Finish: %v", err)
+	}
+	if v.Expect.OK {
+		checkLayer(t, v, c.Assurance().Layer, "client_to_server", "server_to_client")
 	}
 }
 

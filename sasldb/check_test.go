@@ -39,7 +39,9 @@ func openRecords(t *testing.T, records ...Record) *DB {
 	return db
 }
 
-func of(user string) verifier.Request { return verifier.Request{User: user, Realm: "r", Service: "smtp"} }
+func of(user string) verifier.Request {
+	return verifier.Request{User: user, Realm: "r", Service: "smtp"}
+}
 
 // TestCheckByKeys: passwords are checked by SCRAM keys where there is nothing else.
 func TestCheckByKeys(t *testing.T) {

@@ -69,6 +69,9 @@ type Authenticator struct {
 	DerivedIterations int
 	// AnonymousUser is who used ANONYMOUS; "" means "anonymous".
 	AnonymousUser string
+	// AllowNTLMv1 lets clients of NTLM answer with version 1, from which a listener
+	// has the NT hash within a day. For the oldest of clients, and under TLS.
+	AllowNTLMv1 bool
 
 	// Logger gets one record for each login that ended or was turned away; nil:
 	// none.

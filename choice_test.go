@@ -41,7 +41,7 @@ func TestClientReasons(t *testing.T) {
 		{"token", saslkit.ClientConfig{Credentials: saslkit.Credentials{Username: "al", Token: mech.FixedToken("t")}, Offered: []string{"PLAIN", "SCRAM-SHA-256", "XOAUTH2"}, Channel: tls}, "XOAUTH2", 0},
 		{"token in the clear", saslkit.ClientConfig{Credentials: saslkit.Credentials{Username: "al", Token: mech.FixedToken("t")}, Offered: []string{"OAUTHBEARER", "XOAUTH2"}}, "only under TLS: OAUTHBEARER, XOAUTH2", mech.EncryptionRequired},
 		{"no token", saslkit.ClientConfig{Credentials: full, Offered: []string{"OAUTHBEARER", "LOGIN"}, Channel: tls}, "LOGIN", 0},
-		{"in the clear", saslkit.ClientConfig{Credentials: full, Offered: []string{"PLAIN", "LOGIN", "NTLM"}}, "only under TLS: PLAIN, LOGIN; ", mech.EncryptionRequired},
+		{"in the clear", saslkit.ClientConfig{Credentials: full, Offered: []string{"PLAIN", "LOGIN", "KERBEROS_V4"}}, "only under TLS: PLAIN, LOGIN; ", mech.EncryptionRequired},
 		{"only by name", saslkit.ClientConfig{Credentials: full, Offered: []string{"CRAM-MD5"}, Channel: tls}, "used only if asked for by name: CRAM-MD5", mech.MechanismUnavailable},
 		{"others were not asked for", saslkit.ClientConfig{Credentials: full, Offered: []string{"PLAIN"}, Mechanisms: []string{"LOGIN"}, Channel: tls}, "(not offered by the server: LOGIN)", mech.MechanismUnavailable},
 		{"asked for what does not exist", saslkit.ClientConfig{Credentials: full, Mechanisms: []string{"PLAIN", "X\x1b"}, Channel: tls}, `no mechanism "X\x1b"`, mech.MechanismUnavailable},

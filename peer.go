@@ -62,7 +62,7 @@ func (a *Authenticator) NewPeer(cfg PeerConfig) *Peer {
 		auth: a, ctx: cfg.Context, policy: cfg.Realm, channel: cfg.Channel, mapError: cfg.MapError,
 		server: mech.ServerConfig{
 			Service: cfg.Service, HostNames: cfg.HostNames,
-			SCRAM: a.scram(), Nonces: a.usedNonces(), Limits: a.Limits, Names: a.Names, AnonymousUser: a.AnonymousUser,
+			SCRAM: a.scram(), Nonces: a.usedNonces(), Limits: a.Limits, Names: a.Names, AnonymousUser: a.AnonymousUser, AllowNTLMv1: a.AllowNTLMv1,
 		},
 	}
 	if p.ctx == nil {

@@ -38,7 +38,7 @@ type Credentials struct {
 	Username string // authentication identity
 	Password string
 	Authzid  string // whom to act as; "" for oneself
-	Realm    string // DIGEST-MD5: one of the realms offered; "" lets the client choose
+	Realm    string // DIGEST-MD5: one of the realms offered; "" lets the client choose. NTLM: the domain
 	Trace    string // ANONYMOUS: at most 255 characters
 	// Token is where OAUTHBEARER and XOAUTH2 get their token; nil: they are not used.
 	Token TokenSource
@@ -86,7 +86,8 @@ type ClientConfig struct {
 	// Previous lets DIGEST-MD5 log in with the nonce of the last login; nil: never.
 	Previous *Previous
 
-	nonce nonceSource // tests inject
+	nonce nonceSource   // tests inject
+	ntlm  *ntlmRecorded // tests inject; nil: made anew
 }
 
 // A clientState answers one challenge and returns the state that awaits the

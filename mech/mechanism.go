@@ -22,6 +22,9 @@ type Mechanism struct {
 	Plus *Mechanism
 	// OnlyIfNamed keeps it off unless the site's mech_list names it.
 	OnlyIfNamed bool
+	// TLSOnly keeps our clients from using it in the clear, unless their Policy says
+	// what a mechanism must provide there.
+	TLSOnly bool
 	// ServerFirst says that the server speaks first, so that a client has no
 	// initial response (RFC 4422 section 5 item 2a).
 	ServerFirst bool
@@ -74,7 +77,7 @@ var table = []*Mechanism{
 	EXTERNAL,
 	SCRAMSHA3512PLUS, SCRAMSHA512PLUS, SCRAMSHA384PLUS, SCRAMSHA256PLUS, SCRAMSHA224PLUS, SCRAMSHA1PLUS,
 	SCRAMSHA3512, SCRAMSHA512, SCRAMSHA384, SCRAMSHA256, SCRAMSHA224, SCRAMSHA1,
-	DIGESTMD5, CRAMMD5, OAUTHBEARER, XOAUTH2, PLAIN, LOGIN, ANONYMOUS,
+	DIGESTMD5, CRAMMD5, NTLM, OAUTHBEARER, XOAUTH2, PLAIN, LOGIN, ANONYMOUS,
 }
 
 // All returns the mechanisms, strongest first. The caller owns the slice.

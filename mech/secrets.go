@@ -131,6 +131,8 @@ func (o SecretOptions) newSecret(kind verifier.Kind, user, realm, password strin
 		return DIGESTMD5Secret(user, realm, password), nil
 	case verifier.KindOTP:
 		return OTPSecret(password), nil
+	case verifier.KindNTHash:
+		return NTLMSecret(password), nil
 	}
 	if !kind.IsSCRAM() {
 		return nil, nil

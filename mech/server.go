@@ -87,6 +87,9 @@ type ServerConfig struct {
 	Names     NameProfile // how names are prepared
 	// AnonymousUser is the user name of everybody who used ANONYMOUS.
 	AnonymousUser string
+	// AllowNTLMv1 lets clients answer with version 1 of NTLM, from which a listener
+	// has the NT hash within a day. Never with an LM response alone.
+	AllowNTLMv1 bool
 	// SCRAM serves the SCRAM mechanisms; without it they are unavailable.
 	SCRAM *Derivation
 
@@ -98,6 +101,7 @@ type ServerConfig struct {
 
 	nonce  nonceSource // tests inject
 	latin1 bool        // tests inject: DIGEST-MD5 without charset=utf-8
+	ntlm   *ntlmTarget // tests inject; nil: of Realms, HostNames and the time
 }
 
 // A nonceSource makes nonces; nil makes fresh ones.

@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/saslkit/saslkit/internal/ntlm"
 	"github.com/saslkit/saslkit/internal/saslprep"
 	"github.com/saslkit/saslkit/internal/scram"
 	"github.com/saslkit/saslkit/verifier"
@@ -123,6 +124,7 @@ type vectorServer struct {
 		Digest   string `json:"h_user_realm_pass_hex"`
 		RFC5803  string
 		Dovecot  string
+		NTHash   string `json:"nt_hash_hex"`
 
 		Salt       string `json:"salt_b64"`
 		Iterations int
@@ -144,6 +146,10 @@ type vectorServer struct {
 	CBType       string `json:"cb_type"`
 	CBData       []byte `json:"cb_data_b64"`
 	Tokens       map[string]struct{ User string }
+	NTLM         string `json:"challenge_hex"`
+	NTLMv1       bool   `json:"accept_ntlmv1"`
+	Target       string
+	TargetInfo   string `json:"target_info_hex"`
 }
 
 type vectorClient struct {
@@ -162,6 +168,9 @@ type vectorClient struct {
 	Host                                        string
 	Port                                        int
 	Token                                       string
+	Domain, Workstation                         string
+	ClientChallenge                             string        `json:"client_challenge_hex"`
+	Timestamp                                   ntlm.FileTime `json:"timestamp_filetime"`
 }
 
 func TestVectors(t *testing.T) {
@@ -381,6 +390,8 @@ func (b *vectorBackend) LookupSecret(_ context.Context, name, realm string, kind
 		held.Value = unhex(b.t, u.CRAM)
 	case b.kind == verifier.KindDIGESTMD5:
 		held.Value = unhex(b.t, u.Digest)
+	case b.kind == verifier.KindNTHash:
+		held.Value = unhex(b.t, u.NTHash)
 	case b.kind.IsSCRAM():
 		text := fmt.Sprintf("%s$%d:%s$%s:%s", b.kind.SCRAMName(), u.Iterations, u.Salt, u.StoredKey, u.ServerKey)
 		if u.RFC5803 != "" && u.RFC5803 != text {
@@ -438,6 +449,9 @@ func serverVariants(t *testing.T, m *Mechanism, v vector) []func() (Server, *vec
 		if m == DIGESTMD5 && u.Digest != "" {
 			kinds = append(kinds, verifier.KindDIGESTMD5)
 		}
+		if m == NTLM && u.NTHash != "" {
+			kinds = append(kinds, verifier.KindNTHash)
+		}
 	}
 	if kind, ok := verifier.SCRAMKind(m.Name); ok {
 		kinds = []verifier.Kind{kind, kind}
@@ -456,6 +470,10 @@ func serverVariants(t *testing.T, m *Mechanism, v vector) []func() (Server, *vec
 					SCRAM:  testDerivation(t),
 					nonce:  func() string { return s.Nonce + s.Challenge + s.ServerNonce },
 					latin1: !s.UTF8, Layers: layersOf(listOf(s.QOP), s.Ciphers),
+				}
+				if m == NTLM {
+					cfg.AllowNTLMv1, cfg.ntlm = s.NTLMv1, &ntlmTarget{s.Target, unhex(t, s.TargetInfo)}
+					cfg.nonce = func() string { return string(unhex(t, s.NTLM)) }
 				}
 				return m.NewServer(cfg, b), b
 			})
@@ -484,6 +502,10 @@ func newVectorClient(t *testing.T, m *Mechanism, v vector) Client {
 	}
 	if c.Realm != nil {
 		cfg.Realm = *c.Realm
+	}
+	if m == NTLM {
+		cfg.Realm = c.Domain
+		cfg.ntlm = &ntlmRecorded{ntlm.Nonce(unhex(t, c.ClientChallenge)), c.Timestamp, c.Workstation}
 	}
 	if parts := strings.Split(c.URI, "/"); len(parts) > 1 {
 		cfg.Service, cfg.Host = parts[0], parts[1]
@@ -653,6 +675,10 @@ func sameMessage(t *testing.T, m *Mechanism, what string, got, want []byte) {
 		}
 		return
 	}
+	if m == NTLM {
+		sameNTLM(t, what, got, want)
+		return
+	}
 	if m != DIGESTMD5 || bytes.Equal(got, want) {
 		if !bytes.Equal(got, want) {
 			t.Errorf("%s is %q, want %q", what, got, want)
@@ -729,6 +755,9 @@ func leads(t *testing.T, m *Mechanism, v vector) [][][]byte {
 		}
 		return [][][]byte{nil, {nil}}
 	case "after-challenge":
+		if !m.ServerFirst {
+			return [][][]byte{{v.Steps[0].message()}}
+		}
 		return [][][]byte{{nil}}
 	case "after-error":
 		return [][][]byte{{v.Steps[0].message()}}

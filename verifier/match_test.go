@@ -16,7 +16,7 @@ func TestSecretMatches(t *testing.T) {
 	r := verifier.Request{User: "renée", Realm: "mail.example"}
 	for _, password := range []string{"pencil", "Pa5 ü;x", "п€ncil"} {
 		secrets, err := mech.SecretOptions{Iterations: mech.MinIterations}.Secrets(r.User, r.Realm, password,
-			append(verifier.SCRAMKinds(), verifier.KindPassword, verifier.KindCRAMMD5, verifier.KindDIGESTMD5)...)
+			append(verifier.SCRAMKinds(), verifier.KindPassword, verifier.KindCRAMMD5, verifier.KindDIGESTMD5, verifier.KindNTHash)...)
 		if err != nil {
 			t.Fatal(err)
 		}

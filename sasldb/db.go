@@ -95,12 +95,16 @@ func (db *DB) String() string { return "sasldb:" + db.path }
 func (db *DB) GoString() string { return db.String() }
 
 // Coverage implements verifier.SecretSource. It is that of the file as it was
-// when it was last read whole, and does no I/O.
-func (db *DB) Coverage() verifier.Coverage {
+// when it was last read whole, and does no I/O. Whether a login can change secrets is
+// as it was then too: a process that gives up the right to write notices at the login.
+func (db *DB) Coverage() (c verifier.Coverage) {
 	if v := db.current.Load(); v != nil {
-		return v.good.coverage
+		c = v.good.coverage
+		if v.writable {
+			c.Stores = c.Some
+		}
 	}
-	return verifier.Coverage{}
+	return c
 }
 
 // LookupSecret implements verifier.SecretSource.

@@ -130,7 +130,7 @@ func (db *DB) load(old *view) (*view, error) {
 		s.Close()
 		return nil, err
 	}
-	v.file, v.stamp, v.settled = s.File, s.stamp, s.settled
+	v.file, v.stamp, v.settled, v.writable = s.File, s.stamp, s.settled, mayChange(db.path)
 	v.looked.Store(int64(age))
 	if v.fault != nil && old != nil {
 		v.good, v.torn = old.good, old.torn

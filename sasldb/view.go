@@ -20,6 +20,10 @@ type view struct {
 	settled bool   // the stamp tells this content from others, see filestamp.SettleTime
 	digest  uint64 // of the content, with the seed of the DB
 
+	// writable says that the folder allows of changes, as far as can be told without
+	// making one.
+	writable bool
+
 	good   *index       // the file when it was last read whole
 	looked atomic.Int64 // age of the DB at the last look that led to this view
 

@@ -20,7 +20,8 @@ import (
 // missing secret, then unknown user.
 //
 // The coverage of a chain is the union of what some users have and the
-// intersection of what all have. Secrets come from the links that hold any.
+// intersection of what all have. Secrets come from the links that hold any. A chain is
+// not written to, so OTP needs a store of its own.
 func Chain(links ...Verifier) SecretSource {
 	return &chain{links: slices.Clone(links)}
 }
@@ -48,6 +49,7 @@ func (c *chain) Coverage() Coverage {
 		}
 		all = all.Union(CoverageOf(v))
 	}
+	all.Stores = 0 // a chain has no Update
 	return all
 }
 

@@ -12,6 +12,10 @@ type Coverage struct {
 	Some Kinds // kinds that at least one enabled user has
 	All  Kinds // kinds that every enabled user has
 
+	// Stores are the kinds whose secrets a login can change, because Update stores them
+	// and succeeds as far as is known; 0 if there are none.
+	Stores Kinds
+
 	Users  int           // enabled users; -1 if the store cannot count them
 	Counts map[Kinds]int // enabled users by what they have; nil if the store cannot count
 	Realms []string      // realms that the users are in; nil if the store cannot tell or has none

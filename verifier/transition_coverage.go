@@ -19,6 +19,7 @@ func (t *Transitioning) Coverage() Coverage {
 		All:    from.All & check,
 		Users:  -1,
 		Realms: to.Realms,
+		Stores: to.Stores,
 	}
 	if from.Realms != nil && to.Realms != nil {
 		c.Realms = unionOf(from.Realms, to.Realms)
@@ -63,6 +64,7 @@ func (o *ownUsers) String() string { return "own users of " + Name(o.t.to) }
 // Coverage implements SecretSource.
 func (o *ownUsers) Coverage() Coverage {
 	c := o.t.to.Coverage()
+	c.Stores = 0 // own users have no Update
 	if c.Users < 0 || c.Counts == nil || !c.Some.Has(KindOrigin) {
 		return c
 	}

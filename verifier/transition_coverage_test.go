@@ -68,6 +68,7 @@ func TestTransitionCoverage(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := m.Coverage()
+		c.want.Stores = c.to.Coverage().Stores
 		if len(got.Realms) == 0 {
 			got.Realms = realms
 		}

@@ -225,10 +225,14 @@ func (db *DB) String() string { return "sql:" + db.name }
 // Coverage implements verifier.SecretSource: what the options declare, or what the last
 // Refresh counted. It does no I/O.
 func (db *DB) Coverage() verifier.Coverage {
-	if c := db.coverage.Load(); c != nil {
-		return *c
+	c := verifier.Coverage{Some: db.kinds, All: db.kinds, Users: -1}
+	if counted := db.coverage.Load(); counted != nil {
+		c = *counted
 	}
-	return verifier.Coverage{Some: db.kinds, All: db.kinds, Users: -1}
+	if db.insert != nil {
+		c.Stores = db.kinds
+	}
+	return c
 }
 
 // VerifyPassword implements verifier.Verifier. The name that the account has is that of

@@ -129,7 +129,9 @@ func measure(users map[name]*record) verifier.Coverage {
 			realms[n.realm] = true
 		}
 	}
-	return verifier.Measured(kinds, slices.Sorted(maps.Keys(realms)))
+	c := verifier.Measured(kinds, slices.Sorted(maps.Keys(realms)))
+	c.Stores = c.Some
+	return c
 }
 
 // VerifyPassword implements verifier.Verifier.

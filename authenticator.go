@@ -190,7 +190,7 @@ func (a *Authenticator) Validate() error {
 		}
 	}
 	if offered == 0 && len(faults) == 0 {
-		faults = append(faults, fmt.Errorf("saslkit: no mechanism can be offered on any channel: %s", a.stores()))
+		faults = append(faults, fmt.Errorf("saslkit: no mechanism can be offered on any channel: %s", a.slots()))
 	}
 	return errors.Join(faults...)
 }

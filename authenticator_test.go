@@ -47,6 +47,9 @@ type person struct {
 
 func password(name string) string { return "pw-" + name }
 
+// phrase is what OTP wants, of 10 characters or more.
+func phrase(name string) string { return "pass phrase of " + name }
+
 // store makes a store of people.
 func store(people ...person) *verifiertest.Memory {
 	m := verifiertest.NewMemory()
@@ -61,6 +64,8 @@ func store(people ...person) *verifiertest.Memory {
 				others = append(others, verifier.Secret{Kind: k, Value: []byte(password(p.name))})
 			case verifier.KindCRAMMD5:
 				others = append(others, verifier.Secret{Kind: k, Value: mech.CRAMMD5Secret(password(p.name))})
+			case verifier.KindOTP:
+				others = append(others, verifier.Secret{Kind: k, Value: mech.OTPSecret(phrase(p.name))})
 			case verifier.KindSCRAMSHA256:
 				keys, err := mech.SCRAMSecret(k, password(p.name), []byte("sixteen bytes of"), 4096)
 				if err != nil {

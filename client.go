@@ -59,6 +59,8 @@ type ClientConfig struct {
 	// MinIterations and MaxIterations bound what a server may ask of SCRAM. Zero
 	// means 4,096 and 1,000,000; the most is 10,000,000.
 	MinIterations, MaxIterations int
+	// OTPForm is how one-time passwords are written; zero: in hex.
+	OTPForm mech.OTPForm
 }
 
 // A ChannelBinding says whether a login is bound to the TLS channel, so that
@@ -124,6 +126,7 @@ func NewClient(cfg ClientConfig) (*ClientExchange, error) {
 			Previous:      cfg.Previous,
 			MinIterations: cfg.MinIterations,
 			MaxIterations: cfg.MaxIterations,
+			OTPForm:       cfg.OTPForm,
 		},
 	}
 	x.client = m.NewClient(&x.cfg)

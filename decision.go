@@ -48,6 +48,7 @@ const (
 	factNoExternal
 	factNoBinding
 	factNoLayer
+	factReadOnly
 )
 
 // class is what a peer hears that asks for the mechanism all the same.
@@ -103,6 +104,8 @@ func (a *Authenticator) serves(m *mech.Mechanism, named bool) fact {
 		return factNoStore
 	}
 	switch {
+	case m.Stores && c.Some.Any(m.Secrets) && !a.stores(c, m):
+		return factReadOnly
 	case m.Secrets == nil, c.Users != 0 && c.ServesAll(m.Secrets):
 		return factOffered
 	case c.Users == 0:
@@ -113,6 +116,12 @@ func (a *Authenticator) serves(m *mech.Mechanism, named bool) fact {
 		return factOffered
 	}
 	return factServesSome
+}
+
+// stores reports whether what a login by m changes can be stored.
+func (a *Authenticator) stores(c verifier.Coverage, m *mech.Mechanism) bool {
+	_, ok := verifier.StoreOf(a.secrets())
+	return ok && c.Stores.Any(m.Secrets)
 }
 
 // coverage is that of the slot which m needs; false if the slot is empty.
@@ -146,7 +155,7 @@ func (a *Authenticator) explain(m *mech.Mechanism, ch *Channel, f fact) string {
 		return "it is offered only if mech_list names it"
 	case factNoStore:
 		if m.Need == mech.NeedSecret {
-			return a.stores()
+			return a.slots()
 		}
 		return "it needs " + m.Need.String() + " and none is configured"
 	case factNoUsers:
@@ -169,6 +178,8 @@ func (a *Authenticator) explain(m *mech.Mechanism, ch *Channel, f fact) string {
 		return "the channel has nothing to bind to"
 	case factNoLayer:
 		return fmt.Sprintf("the policy in the clear asks for a security layer of strength %d, which it cannot have: only under TLS", a.Layers.Min)
+	case factReadOnly:
+		return "each login changes the user's secret, and " + verifier.Name(a.secrets()) + " cannot be written"
 	}
 	switch {
 	case m.Secrets == nil:
@@ -196,8 +207,8 @@ func partly(m *mech.Mechanism, c verifier.Coverage) string {
 	return "serves some users only"
 }
 
-// stores says in words what the two slots are.
-func (a *Authenticator) stores() string {
+// slots says in words what the two slots are.
+func (a *Authenticator) slots() string {
 	v := a.passwords()
 	switch {
 	case v == nil:

@@ -70,7 +70,8 @@ var words = []string{
 	"al", "shared", "root", "shared@example.com", "@example.com", "@example.org", "a=shared,", "a=,", "a=al,", "n=al,", "n,,", "y,,", "p=tls-unique,,", "p=tls-exporter,,",
 	",x=y", ",m=y", "m=y,", ",e=other-error", ",v=", ",p=", "r=", ",i=1", ",i=01", ",i=2", ",s=", "c=biws", "v=", "e=invalid-proof",
 	"authzid=shared,", "authzid=\"\",", ",authzid=\"shared\"", "charset=utf-8,", "nc=00000002,", ",qop=auth-int", ",qop=auth", "realm=\"\",", "realm=\"example.org\",", "maxbuf=99,", "x=\"y\",", ",,", "rspauth=", "cipher=rc4,", "algorithm=md5,", "username=\"shared\",",
-	"\x00al\x00", "\x00\x00", "shared\x00al\x00",
+	"\x00al\x00", "\x00\x00", "shared\x00al\x00", "shared\x00",
+	"hex:", "word:", "init-", "otp-md4 ", "otp-sha1 ", "499 ", "497 ", " ext,x", ":md5 499 ab0001:0123456789abcdef",
 }
 
 // word is one of the words, or two octets of the script.

@@ -1,6 +1,7 @@
 package saslkit_test
 
 import (
+	"context"
 	"encoding/base64"
 	"fmt"
 	"strings"
@@ -39,6 +40,7 @@ type pairing struct {
 	row  *mech.Mechanism
 	kind verifier.Kind
 	auth *saslkit.Authenticator
+	kept *verifiertest.Memory   // what auth asks
 	both *saslkit.Authenticator // offers the mechanism that binds too; nil: there is none
 	who  []identity
 }
@@ -64,10 +66,10 @@ func newPairings(m *mech.Mechanism) []*pairing {
 	var list []*pairing
 	for _, k := range kinds {
 		p := &pairing{row: m, kind: k}
-		store := p.store()
-		p.auth = authOf(store, m)
+		p.kept = p.store()
+		p.auth = authOf(p.kept, m)
 		if binding := mech.ByName(m.Name + "-PLUS"); binding != nil {
-			p.both = authOf(store, m, binding)
+			p.both = authOf(p.kept, m, binding)
 		}
 		p.rehearse()
 		list = append(list, p)
@@ -105,6 +107,14 @@ func mayBeShared(_ verifier.Account, user, realmName string) error {
 	return verifier.ErrNotPermitted
 }
 
+// password is that of an identity, or his pass phrase.
+func (p *pairing) password(who *identity) string {
+	if p.row == mech.OTP {
+		return who.password + " and more"
+	}
+	return who.password
+}
+
 // store makes the secrets. Those of SCRAM have one iteration.
 func (p *pairing) store() *verifiertest.Memory {
 	store := verifiertest.NewMemory()
@@ -115,7 +125,7 @@ func (p *pairing) store() *verifiertest.Memory {
 		case p.kind.IsSCRAM():
 			value, err = mech.SCRAMSecret(p.kind, who.password, []byte("salt of "+who.user), 1)
 		case p.kind != verifier.KindCheck && p.kind != verifier.KindPassword:
-			secrets, err = mech.Secrets(who.user, testRealm, who.password, p.kind)
+			secrets, err = mech.Secrets(who.user, testRealm, p.password(&who), p.kind)
 		}
 		if err != nil {
 			panic(err)
@@ -126,6 +136,21 @@ func (p *pairing) store() *verifiertest.Memory {
 		store.Add(verifiertest.User{Name: who.user, Realm: testRealm}, secrets...)
 	}
 	return store
+}
+
+// authenticator is the one of a contest. Where a login changes the store, each contest
+// has a copy of it as it was after the rehearsal, so that what was said in that is old.
+func (p *pairing) authenticator(who *identity) *saslkit.Authenticator {
+	if !p.row.Stores || who.responses == nil {
+		return p.auth
+	}
+	held, err := p.kept.LookupSecret(context.Background(), verifier.Request{User: who.user, Realm: testRealm}, p.kind)
+	if err != nil {
+		panic(err)
+	}
+	store := verifiertest.NewMemory()
+	store.Add(verifiertest.User{Name: who.user, Realm: testRealm}, held)
+	return authOf(store, p.row)
 }
 
 // rehearse plays an exchange of each identity that nobody edits, to know what it is
@@ -202,7 +227,7 @@ func contestOf(m *mech.Mechanism, script []byte) *contest {
 // contest makes one with a real client and a real server.
 func (p *pairing) contest(who *identity, how int) *contest {
 	c := &contest{pairing: p, who: who, carriesEnd: how&carriesEnd != 0, asks: how&asksFirst != 0 && !p.row.ServerFirst}
-	auth, near, far := p.auth, saslkit.Channel{Secure: true, External: "al"}, saslkit.Channel{Secure: true, External: "al"}
+	auth, near, far := p.authenticator(who), saslkit.Channel{Secure: true, External: "al"}, saslkit.Channel{Secure: true, External: "al"}
 	if p.row.Binds {
 		near.Binding, far.Binding = channelData("one"), channelData("one")
 	}
@@ -240,7 +265,7 @@ func serverFor(m *mech.Mechanism, auth *saslkit.Authenticator, ch saslkit.Channe
 
 func (p *pairing) clientFor(who *identity, how int, ch saslkit.Channel) clientSide {
 	cfg := saslkit.ClientConfig{
-		Credentials: saslkit.Credentials{Username: who.username, Password: who.password, Authzid: who.authzid, Trace: who.authzid, Token: mech.FixedToken(who.token())},
+		Credentials: saslkit.Credentials{Username: who.username, Password: p.password(who), Authzid: who.authzid, Trace: who.authzid, Token: mech.FixedToken(who.token())},
 		Mechanisms:  []string{p.row.Name}, Offered: []string{p.row.Name}, Policy: anything, Channel: ch,
 		Service: "smtp", Host: "mail.example.com",
 		MinIterations: 1, MaxIterations: 99,

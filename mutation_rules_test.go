@@ -2,7 +2,9 @@ package saslkit_test
 
 import (
 	"bytes"
+	"crypto/md5"
 	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"regexp"
 	"slices"
@@ -44,6 +46,8 @@ func ruleOf(m *mech.Mechanism) rule {
 		return rule{alone: oauthAlone(oauthBearerForm)}
 	case m.Name == "XOAUTH2":
 		return rule{alone: oauthAlone(xoauth2Form)}
+	case m.Name == "OTP":
+		return rule{alone: otpAlone}
 	case m.Name == "CRAM-MD5":
 		return rule{counts: cramCounts}
 	case m.Name == "DIGEST-MD5":
@@ -255,6 +259,46 @@ func loginAlone(c *contest, got [][]byte) string {
 		return "an authzid"
 	}
 	return ""
+}
+
+// otpAlone is RFC 2444: [authzid] NUL authcid, then the password that was asked for in
+// hex or in words. The challenge counts by what the client computes from it.
+func otpAlone(c *contest, got [][]byte) string {
+	if len(got) != 2 || !utf8.Valid(got[0]) {
+		return fmt.Sprintf("got %q", got)
+	}
+	part := strings.Split(string(got[0]), "\x00")
+	form, answer, _ := strings.Cut(strings.ToLower(string(got[1])), ":")
+	asked := string(c.challenges(c.accepted)[0])
+	var number int
+	var seed string
+	_, err := fmt.Sscanf(asked, "otp-md5 %d %s ext", &number, &seed)
+	switch {
+	case err != nil || form != "hex":
+		return fmt.Sprintf("asked %q, got %q", asked, got[1])
+	case len(part) != 2:
+		return "the number of NULs"
+	case !sameUser(part[1], c.who.username):
+		return "another user"
+	case strings.Join(strings.Fields(answer), "") != otpOf(seed+c.password(c.who), number):
+		return "another one-time password"
+	case c.result.Authzid != c.actsAs(part[0]):
+		return fmt.Sprintf("acts as %q, and was asked for %q", c.result.Authzid, part[0])
+	}
+	return ""
+}
+
+// otpOf is RFC 2289 section 6.0 with MD5.
+func otpOf(text string, number int) string {
+	b := []byte(text)
+	for range number + 1 {
+		sum := md5.Sum(b)
+		for i := range 8 {
+			sum[i] ^= sum[i+8]
+		}
+		b = bytes.Clone(sum[:8])
+	}
+	return hex.EncodeToString(b)
 }
 
 // externalAlone is RFC 4422 appendix A: the message is whom to act as.

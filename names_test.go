@@ -8,6 +8,7 @@ import (
 	"github.com/saslkit/saslkit/realm"
 	"github.com/saslkit/saslkit/saslkittest"
 	"github.com/saslkit/saslkit/verifier"
+	"github.com/saslkit/saslkit/verifier/verifiertest"
 )
 
 // TestNameProfile logs in under several spellings of a name with every mechanism
@@ -39,11 +40,14 @@ func TestNameProfile(t *testing.T) {
 			if m.Need != mech.NeedPassword && m.Need != mech.NeedSecret {
 				continue
 			}
-			a := &saslkit.Authenticator{Verifier: verifier.Static{stored: "secret"}, Names: c.profile, Policy: anything, Mechanisms: []string{m.Name}}
+			people := verifiertest.NewMemory()
+			people.Add(verifiertest.User{Name: stored, Realm: testRealm, Password: "a secret phrase"},
+				verifier.Secret{Kind: verifier.KindOTP, Value: mech.OTPSecret("a secret phrase")})
+			a := &saslkit.Authenticator{Verifier: people, Names: c.profile, Policy: anything, Mechanisms: []string{m.Name}}
 			r, err := saslkittest.Client{
 				Mechanism: m.Name, Realm: realm.Policy{Default: testRealm},
 				Channel:     saslkit.Channel{Secure: true, Binding: binding},
-				Credentials: saslkit.Credentials{Username: c.typed, Password: "secret"},
+				Credentials: saslkit.Credentials{Username: c.typed, Password: "a secret phrase"},
 			}.Login(a)
 			want := c.want
 			if _, scram := verifier.SCRAMKind(m.Name); scram && c.typed == "al\u00adice" {

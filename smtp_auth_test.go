@@ -21,6 +21,7 @@ import (
 	"github.com/saslkit/saslkit"
 	"github.com/saslkit/saslkit/mech"
 	"github.com/saslkit/saslkit/realm"
+	"github.com/saslkit/saslkit/verifier"
 )
 
 // serveSMTP accepts one connection and talks to it until the test ends.
@@ -314,11 +315,14 @@ func TestSMTPAuthToOurServer(t *testing.T) {
 			names = append(names, m.Name)
 		}
 	}
-	auth := &saslkit.Authenticator{Verifier: store(full("al")), Mechanisms: names, Policy: anything}
+	auth := &saslkit.Authenticator{Verifier: store(person{"al", kinds(verifier.KindPassword, verifier.KindOTP)}), Mechanisms: names, Policy: anything}
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			cfg := saslkit.ClientConfig{Credentials: saslkit.Credentials{Username: "al", Password: password("al")}, Mechanisms: []string{name}}
+			if name == mech.OTP.Name {
+				cfg.Credentials.Password = phrase("al")
+			}
 			try := func(s smallSMTP, cfg saslkit.ClientConfig) error {
 				client, channel := dialSmall(t, s)
 				cfg.Channel = channel
@@ -328,7 +332,7 @@ func TestSMTPAuthToOurServer(t *testing.T) {
 				t.Errorf("good login: %v", err)
 			}
 			wrong := cfg
-			wrong.Credentials.Password = "wrong"
+			wrong.Credentials.Password += " not"
 			var refusal *textproto.Error
 			if err := try(smallSMTP{auth, true}, wrong); !errors.As(err, &refusal) || refusal.Code != 535 {
 				t.Errorf("wrong password: %v", err)

@@ -80,6 +80,8 @@ type ClientConfig struct {
 	// Zero means 4,096 (RFC 7677 section 4) and 1,000,000, which take about 150 ms;
 	// the most is 10,000,000.
 	MinIterations, MaxIterations int
+	// OTPForm is how one-time passwords are written; zero: in hex.
+	OTPForm OTPForm
 
 	// Layers are the security layers that may be negotiated.
 	Layers Layers

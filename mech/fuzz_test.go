@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/saslkit/saslkit/internal/otp"
 	"github.com/saslkit/saslkit/verifier"
 )
 
@@ -125,6 +126,35 @@ func FuzzOAuthRefusal(f *testing.F) {
 	fuzzParser(f, parseOAuthRefusal, func(r oauthRefusal) []byte { return r.append(nil) })
 }
 
+func FuzzOTPNames(f *testing.F) {
+	seed(f, "otp.json", "C")
+	fuzzParser(f, parseOTPNames, func(m otpNames) []byte { return m.append(nil) })
+}
+
+func FuzzOTPChallenge(f *testing.F) {
+	seed(f, "otp.json", "S")
+	f.Add([]byte("otp-SHA1\t0007  TeSt ext,foo,bar "))
+	fuzzParser(f, parseOTPChallenge, func(m otpChallenge) []byte { return m.append(nil) })
+}
+
+func FuzzOTPAnswer(f *testing.F) {
+	seed(f, "otp.json", "C")
+	f.Add([]byte(" INIT-Word :OSLO IBIS WEE HIGH RED WALK:what:ever"))
+	fuzzParser(f, func(b []byte) (otpAnswer, error) { return parseOTPAnswer(b, otp.SHA1) }, func(m otpAnswer) []byte { return m.append(nil) })
+}
+
+func FuzzOTPRenewal(f *testing.F) {
+	f.Add([]byte("sha1 499 ke9999:158db41c30d02de2"))
+	f.Add([]byte(" md5\t0002 a : 158d b41c 30d0 2de2 "))
+	fuzzParser(f, func(b []byte) (otpRecord, error) { return parseOTPRenewal(string(b), OTPHex) }, func(r otpRecord) []byte { return r.appendRenewal(nil, OTPHex) })
+}
+
+func FuzzOTPRecord(f *testing.F) {
+	f.Add([]byte("md5\t0499\tvm3333\t2b2b2ef89c2e8954\t00000000000000000000"))
+	f.Add([]byte("SHA1\t7\tTeSt\t2B2B2EF89C2E8954\t18446744073709551615"))
+	fuzzParser(f, parseOTPRecord, func(r otpRecord) []byte { return r.append(nil) })
+}
+
 func FuzzAnonymousTrace(f *testing.F) {
 	seed(f, "anonymous.json", "C")
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -170,6 +200,9 @@ func (nobody) VerifyToken(context.Context, string, string) (verifier.Account, er
 func (nobody) LookupSecret(context.Context, string, string, []verifier.Kind) (verifier.Secret, error) {
 	return verifier.Secret{Kind: verifier.KindPassword, Value: []byte("decoy password")}, verifier.ErrNoUser
 }
+func (nobody) ReplaceSecret(context.Context, verifier.Kind, func([]byte) ([]byte, error)) error {
+	return verifier.ErrNoUser
+}
 func (nobody) Authorize(context.Context, verifier.Account, string) (string, error) {
 	return "", verifier.ErrNotPermitted
 }
@@ -186,9 +219,10 @@ func FuzzServer(f *testing.F) {
 	f.Add(uint8(5), []byte("p=tls-exporter,,n=user,r=c"), []byte("c=cD10bHMtZXhwb3J0ZXIsLGJpbmRpbmcgZGF0YQ==,r=cn,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="), []byte{})
 	f.Add(uint8(6), []byte("n,a=al,\x01auth=Bearer x\x01\x01"), []byte("\x01"), []byte{})
 	f.Add(uint8(7), []byte("user=al\x01auth=Bearer x\x01\x01"), []byte{}, []byte{})
+	f.Add(uint8(8), []byte("\x00al"), []byte("init-hex:0000000000000000:md5 499 ke9999:158db41c30d02de2"), []byte{})
 	derivation := testDerivation(f)
 	f.Fuzz(func(t *testing.T, which uint8, a, b, c []byte) {
-		rows := []*Mechanism{PLAIN, LOGIN, CRAMMD5, DIGESTMD5, SCRAMSHA1, SCRAMSHA256PLUS, OAUTHBEARER, XOAUTH2}
+		rows := []*Mechanism{PLAIN, LOGIN, CRAMMD5, DIGESTMD5, SCRAMSHA1, SCRAMSHA256PLUS, OAUTHBEARER, XOAUTH2, OTP}
 		m := rows[int(which)%len(rows)]
 		s := m.NewServer(&ServerConfig{Service: "smtp", SCRAM: derivation, nonce: func() string { return "n" }}, nobody{})
 		failed := false
@@ -221,10 +255,11 @@ func FuzzClient(f *testing.F) {
 	f.Add(uint8(slices.Index(table, SCRAMSHA256)), []byte("r=nabcdefgh,s=AAAA,i=1"), []byte("v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="))
 	f.Add(uint8(slices.Index(table, OAUTHBEARER)), []byte(`{"status":"invalid_token"}`), []byte{})
 	f.Add(uint8(slices.Index(table, CRAMMD5)), []byte("<1896.697170952@postoffice.reston.mci.net>"), []byte{})
+	f.Add(uint8(slices.Index(table, OTP)), []byte("otp-md5 123 ke1234 ext"), []byte{})
 	f.Fuzz(func(t *testing.T, which uint8, a, b []byte) {
 		m := table[int(which)%len(table)]
 		c := m.NewClient(&ClientConfig{
-			Credentials: Credentials{Username: "al", Password: "secret", Token: FixedToken("token")}, Service: "smtp", Host: "h",
+			Credentials: Credentials{Username: "al", Password: "a secret phrase", Token: FixedToken("token")}, Service: "smtp", Host: "h",
 			Binding: nobody{}.Binding, nonce: func() string { return "n" }, MinIterations: 1, MaxIterations: 10,
 		})
 		if _, err := c.Start(); err != nil {

@@ -185,7 +185,7 @@ func TestClientRefusesWhatCannotBeSent(t *testing.T) {
 // TestClientNeverAnswersNil: go-smtp's client takes nil for success.
 func TestClientNeverAnswersNil(t *testing.T) {
 	for _, m := range All() {
-		c := m.NewClient(&ClientConfig{Credentials: Credentials{Username: "al", Password: "pw", Token: FixedToken("token")}, Service: "smtp", Host: "h", Binding: nobody{}.Binding})
+		c := m.NewClient(&ClientConfig{Credentials: Credentials{Username: "al", Password: "a secret phrase", Token: FixedToken("token")}, Service: "smtp", Host: "h", Binding: nobody{}.Binding})
 		if ir, err := c.Start(); err != nil || (ir == nil) != m.ServerFirst {
 			t.Errorf("%s starts with %q, %v", m.Name, ir, err)
 		}

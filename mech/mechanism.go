@@ -20,6 +20,9 @@ type Mechanism struct {
 	Binds bool
 	// Plus is the row of the same mechanism that binds; nil if there is none.
 	Plus *Mechanism
+	// Stores says that a login changes the secret, so that the store must be one that
+	// can be written.
+	Stores bool
 	// OnlyIfNamed keeps it off unless the site's mech_list names it.
 	OnlyIfNamed bool
 	// TLSOnly keeps our clients from using it in the clear, unless their Policy says
@@ -77,7 +80,7 @@ var table = []*Mechanism{
 	EXTERNAL,
 	SCRAMSHA3512PLUS, SCRAMSHA512PLUS, SCRAMSHA384PLUS, SCRAMSHA256PLUS, SCRAMSHA224PLUS, SCRAMSHA1PLUS,
 	SCRAMSHA3512, SCRAMSHA512, SCRAMSHA384, SCRAMSHA256, SCRAMSHA224, SCRAMSHA1,
-	DIGESTMD5, CRAMMD5, NTLM, OAUTHBEARER, XOAUTH2, PLAIN, LOGIN, ANONYMOUS,
+	DIGESTMD5, OTP, CRAMMD5, NTLM, OAUTHBEARER, XOAUTH2, PLAIN, LOGIN, ANONYMOUS,
 }
 
 // All returns the mechanisms, strongest first. The caller owns the slice.

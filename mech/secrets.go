@@ -80,6 +80,7 @@ func (o SecretOptions) Secrets(user, realm, password string, kinds ...verifier.K
 	if o.Iterations == 0 {
 		o.Iterations = newIterations
 	}
+	phrase := password // what OTP computes with is not prepared
 	password, err := newPassword(password)
 	if err != nil {
 		return nil, err
@@ -89,7 +90,11 @@ func (o SecretOptions) Secrets(user, realm, password string, kinds ...verifier.K
 		if slices.ContainsFunc(secrets, func(s verifier.Secret) bool { return s.Kind == kind }) {
 			continue
 		}
-		value, err := o.newSecret(kind, user, realm, password)
+		from := password
+		if kind == verifier.KindOTP {
+			from = phrase
+		}
+		value, err := o.newSecret(kind, user, realm, from)
 		if err != nil {
 			return nil, err
 		}

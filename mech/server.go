@@ -56,6 +56,11 @@ type Backend interface {
 	// users have, on which the mechanism does the same work; with a terminal
 	// error it returns the real secret.
 	LookupSecret(ctx context.Context, name, realm string, kinds []verifier.Kind) (verifier.Secret, error)
+	// ReplaceSecret changes what is stored of a kind for whom LookupSecret was last asked
+	// for, in one durable commit: change gets what is there now, which may be newer than
+	// what LookupSecret returned, and returns what it is to be. It may run again. Its
+	// error ends the change and is returned as it is.
+	ReplaceSecret(ctx context.Context, kind verifier.Kind, change func(stored []byte) ([]byte, error)) error
 	// Authorize returns the resolved authorization identity: the account's user, or
 	// another with his realm, however the client spelled him. The authzid is not
 	// empty and not the name that was authenticated.
@@ -90,7 +95,7 @@ type ServerConfig struct {
 	// AllowNTLMv1 lets clients answer with version 1 of NTLM, from which a listener
 	// has the NT hash within a day. Never with an LM response alone.
 	AllowNTLMv1 bool
-	// SCRAM serves the SCRAM mechanisms; without it they are unavailable.
+	// SCRAM serves the SCRAM mechanisms and OTP; without it they are unavailable.
 	SCRAM *Derivation
 
 	// Layers are the security layers that may be negotiated.

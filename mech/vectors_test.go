@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/saslkit/saslkit/internal/ntlm"
+	"github.com/saslkit/saslkit/internal/otp"
 	"github.com/saslkit/saslkit/internal/saslprep"
 	"github.com/saslkit/saslkit/internal/scram"
 	"github.com/saslkit/saslkit/verifier"
@@ -57,6 +58,9 @@ type vector struct {
 	OK         bool
 	Hex        string
 
+	Alg, Seed, Passphrase, Words string
+	Seq                          int
+
 	InHex         string `json:"in_utf8_hex"`
 	Stored, Query *struct {
 		Hex string `json:"utf8_hex"`
@@ -84,11 +88,23 @@ type vectorExpect struct {
 	Authzid             *string
 	Realm               *string
 	Trace               *string
-	PreparedPasswordHex string `json:"prepared_password_utf8_hex"`
-	ClientCode          string `json:"client_code"`
-	SaltedPasswordHex   string `json:"salted_password_hex"`
-	AuthMessage         string `json:"auth_message"`
-	ClientProofHex      string `json:"client_proof_hex"`
+	PreparedPasswordHex string     `json:"prepared_password_utf8_hex"`
+	ClientCode          string     `json:"client_code"`
+	SaltedPasswordHex   string     `json:"salted_password_hex"`
+	AuthMessage         string     `json:"auth_message"`
+	ClientProofHex      string     `json:"client_proof_hex"`
+	StoredAfter         *vectorOTP `json:"stored_after"`
+}
+
+// vectorOTP is the state of a series.
+type vectorOTP struct {
+	Alg, Seed string
+	Seq       int
+	LastHex   string `json:"last_hex"`
+}
+
+func (s vectorOTP) record() []byte {
+	return fmt.Appendf(nil, "%s\t%04d\t%s\t%s\t%020d", s.Alg, s.Seq, s.Seed, s.LastHex, 0)
 }
 
 // fields keeps an object open, so that a vector can replace single fields of its
@@ -125,6 +141,7 @@ type vectorServer struct {
 		RFC5803  string
 		Dovecot  string
 		NTHash   string `json:"nt_hash_hex"`
+		vectorOTP
 
 		Salt       string `json:"salt_b64"`
 		Iterations int
@@ -171,6 +188,7 @@ type vectorClient struct {
 	Domain, Workstation                         string
 	ClientChallenge                             string        `json:"client_challenge_hex"`
 	Timestamp                                   ntlm.FileTime `json:"timestamp_filetime"`
+	Passphrase, Form                            string
 }
 
 func TestVectors(t *testing.T) {
@@ -242,6 +260,13 @@ func runVector(t *testing.T, v vector, all map[string]vector) {
 		got, err := scram.AppendDecoded(nil, []byte(v.Text))
 		if (err == nil) != v.OK || v.OK && hex.EncodeToString(got) != v.Hex {
 			t.Errorf("%q is %x, %v; want %v %s", v.Text, got, err, v.OK, v.Hex)
+		}
+		return
+	case "otp-compute":
+		h, _ := otp.ByName(v.Alg)
+		got := h.Compute(v.Seed, v.Passphrase, v.Seq)
+		if again, ok := h.ParseWords(v.Words); got.Hex() != v.Hex || got.Words() != v.Words || !ok || again != got {
+			t.Errorf("%s, %s; want %s, %s", got.Hex(), got.Words(), v.Hex, v.Words)
 		}
 		return
 	case "negative-stored":
@@ -348,6 +373,7 @@ type vectorBackend struct {
 	server   vectorServer
 	kind     verifier.Kind // the one kind that the store holds
 	calls    int
+	stored   []byte // the OTP record after a change; nil: there was none
 	dovecot  bool   // SCRAM keys are held in Dovecot's form
 	password string // that VerifyPassword was asked about
 }
@@ -392,6 +418,8 @@ func (b *vectorBackend) LookupSecret(_ context.Context, name, realm string, kind
 		held.Value = unhex(b.t, u.Digest)
 	case b.kind == verifier.KindNTHash:
 		held.Value = unhex(b.t, u.NTHash)
+	case b.kind == verifier.KindOTP:
+		held.Value = u.record()
 	case b.kind.IsSCRAM():
 		text := fmt.Sprintf("%s$%d:%s$%s:%s", b.kind.SCRAMName(), u.Iterations, u.Salt, u.StoredKey, u.ServerKey)
 		if u.RFC5803 != "" && u.RFC5803 != text {
@@ -415,6 +443,13 @@ func (b *vectorBackend) VerifyToken(_ context.Context, _, token string) (verifie
 		return verifier.Account{User: held.User}, nil
 	}
 	return verifier.Account{}, &verifier.TokenError{Status: verifier.TokenInvalid}
+}
+
+func (b *vectorBackend) ReplaceSecret(_ context.Context, _ verifier.Kind, change func([]byte) ([]byte, error)) (err error) {
+	for _, u := range b.server.Users { // there is one
+		b.stored, err = change(u.record())
+	}
+	return err
 }
 
 func (b *vectorBackend) Authorize(_ context.Context, a verifier.Account, authzid string) (string, error) {
@@ -456,6 +491,9 @@ func serverVariants(t *testing.T, m *Mechanism, v vector) []func() (Server, *vec
 	if kind, ok := verifier.SCRAMKind(m.Name); ok {
 		kinds = []verifier.Kind{kind, kind}
 	}
+	if m == OTP {
+		kinds = []verifier.Kind{verifier.KindOTP}
+	}
 	hosts := [][]string{nil}
 	if m == DIGESTMD5 && len(s.Hosts) > 0 {
 		hosts = append(hosts, s.Hosts)
@@ -486,13 +524,16 @@ func newVectorClient(t *testing.T, m *Mechanism, v vector) Client {
 	var c vectorClient
 	v.Client.into(t, &c)
 	cfg := &ClientConfig{
-		Credentials:   Credentials{Username: c.Username + c.Authcid, Password: c.Password, Authzid: c.Authzid, Trace: c.Trace},
+		Credentials:   Credentials{Username: c.Username + c.Authcid, Password: c.Password + c.Passphrase, Authzid: c.Authzid, Trace: c.Trace},
 		nonce:         func() string { return c.CNonce + c.ClientNonce },
 		MinIterations: c.MinIterations, MaxIterations: c.MaxIterations,
 		Layers: layersOf(listOf(c.QOP), c.ciphers()),
 	}
 	if m.Need == NeedToken {
 		cfg.Token, cfg.Host, cfg.Port = FixedToken(c.Token), c.Host, c.Port
+	}
+	if c.Form == "word" {
+		cfg.OTPForm = OTPWords
 	}
 	if c.CBType != nil {
 		cfg.Binding = func(typ string) ([]byte, bool) { return c.CBData, typ == *c.CBType }
@@ -613,6 +654,9 @@ func checkEnd(t *testing.T, v vector, b *vectorBackend, o Outcome) {
 		if f.want != nil && f.got != *f.want {
 			t.Errorf("%s is %q, want %q", f.name, f.got, *f.want)
 		}
+	}
+	if want := v.Expect.StoredAfter; want != nil && string(b.stored) != string(want.record()) {
+		t.Errorf("stored is %q, want %q", b.stored, want.record())
 	}
 	if want := v.Expect.PreparedPasswordHex; want != "" && hex.EncodeToString([]byte(b.password)) != want {
 		t.Errorf("the verifier saw the password %x, want %s", b.password, want)
@@ -756,7 +800,7 @@ func leads(t *testing.T, m *Mechanism, v vector) [][][]byte {
 		return [][][]byte{nil, {nil}}
 	case "after-challenge":
 		if !m.ServerFirst {
-			return [][][]byte{{v.Steps[0].message()}}
+			return [][][]byte{{v.Steps[0].message()}, {nil, v.Steps[0].message()}}
 		}
 		return [][][]byte{{nil}}
 	case "after-error":

@@ -67,6 +67,9 @@ func IsSeed(s string) bool {
 	return true
 }
 
+// SameSeed reports whether two seeds make the same series: case does not matter.
+func SameSeed(a, b string) bool { return strings.EqualFold(a, b) }
+
 // Compute returns password number n, at most MaxNumber, of the series that a seed
 // and a pass phrase make (RFC 2289 section 6.0). The case of the seed does not
 // matter; the pass phrase is taken as it is.

@@ -21,6 +21,7 @@ import (
 	"github.com/saslkit/saslkit/mech"
 	"github.com/saslkit/saslkit/realm"
 	"github.com/saslkit/saslkit/sasldb"
+	"github.com/saslkit/saslkit/verifier"
 )
 
 // A demo is the lab server and the one user it is tried with.
@@ -28,6 +29,7 @@ type demo struct {
 	std     *stdio
 	db      string
 	user    sasldb.Record // name, realm and password
+	rows    []*mech.Mechanism
 	lab     *labServer
 	trusted *authority
 	address string
@@ -48,7 +50,7 @@ it is interrupted, so that other mail clients can be tried. It permits every
 mechanism on every channel: the lab's policy, not one for a site.
 
 With --db the users are those of the file, and the first one with a password is
-the one that is printed and tried.`,
+the one that is printed and tried. OTP, which changes the file, is left out then.`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if _, _, err := net.SplitHostPort(listen); listen != "" && err != nil {
@@ -75,7 +77,7 @@ func endings() []os.Signal {
 }
 
 func runDemo(ctx context.Context, std *stdio, listen, db string) error {
-	d := &demo{std: std, db: db}
+	d := &demo{std: std, db: db, rows: mech.All()}
 	if db == "" {
 		folder, err := os.MkdirTemp("", "saslkit-demo-")
 		if err != nil {
@@ -88,6 +90,8 @@ func runDemo(ctx context.Context, std *stdio, listen, db string) error {
 		}
 	} else if err := d.findUser(); err != nil {
 		return err
+	} else { // nothing is written
+		d.rows = slices.DeleteFunc(d.rows, func(m *mech.Mechanism) bool { return m.Stores })
 	}
 	if err := d.build(listen != ""); err != nil {
 		return err
@@ -100,8 +104,14 @@ func runDemo(ctx context.Context, std *stdio, listen, db string) error {
 
 // createUser makes a database with one user and a random password.
 func (d *demo) createUser() error {
-	d.user = sasldb.Record{Authid: "demo", Realm: "saslkit.example", Property: sasldb.PropertyPassword, Value: []byte(rand.Text())}
-	return sasldb.Create(d.db, []sasldb.Record{d.user})
+	password := rand.Text()
+	d.user = sasldb.Record{Authid: "demo", Realm: "saslkit.example", Property: sasldb.PropertyPassword, Value: []byte(password)}
+	name := userName{d.user.Authid, d.user.Realm}
+	return sasldb.Update(context.Background(), d.db, sasldb.WriteOptions{Create: true}, name.request(), func(e verifier.Entry) (_ verifier.Entry, err error) {
+		e.Exists = true
+		e.Secrets, err = mech.Secrets(name.user, name.realm, password, verifier.KindPassword, verifier.KindOTP)
+		return e, err
+	})
 }
 
 // findUser takes the first user of the file who can be logged in with by every
@@ -140,7 +150,7 @@ func (d *demo) build(logged bool) error {
 		logger = slog.New(slog.NewTextHandler(d.std.err, nil))
 	}
 	realms := realm.Policy{Default: d.user.Realm, Others: store.Coverage().Realms}
-	d.lab, err = newLabServer(store, realms, &tls.Config{
+	d.lab, err = newLabServer(store, d.rows, realms, &tls.Config{
 		Certificates: []tls.Certificate{cert},
 		ClientAuth:   tls.VerifyClientCertIfGiven,
 		ClientCAs:    d.trusted.pool(),
@@ -201,7 +211,7 @@ func (d *demo) table(ctx context.Context) (failed int, err error) {
 		if err != nil {
 			return failed, untried(err)
 		}
-		for _, m := range mech.All() {
+		for _, m := range d.rows {
 			if (m.Need == mech.NeedExternal || m.Binds) && channel == inTheClear {
 				continue
 			}

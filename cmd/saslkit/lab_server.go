@@ -33,12 +33,12 @@ const labTimeout = 5 * time.Minute
 // with CRLF. go-smtp's own 2,000 is too short for a token or a ticket.
 const labLine = 12288 + 2
 
-// newLabServer makes a server for the users of a store. Every login is logged;
+// newLabServer makes a server for the users of a store that offers these mechanisms. Every login is logged;
 // nil for no log.
-func newLabServer(store verifier.SecretSource, realms realm.Policy, config *tls.Config, logger *slog.Logger) (*labServer, error) {
+func newLabServer(store verifier.SecretSource, rows []*mech.Mechanism, realms realm.Policy, config *tls.Config, logger *slog.Logger) (*labServer, error) {
 	s := &labServer{realm: realms, auth: &saslkit.Authenticator{
 		Secrets:    store,
-		Mechanisms: mechanismNames(mech.All()),
+		Mechanisms: mechanismNames(rows),
 		Policy:     mech.Policy{Clear: mech.AnyMechanism, TLS: mech.AnyMechanism},
 		Logger:     logger,
 	}}

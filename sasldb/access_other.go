@@ -2,5 +2,5 @@
 
 package sasldb
 
-// mayChange: on this system nothing but a change says it.
-func mayChange(string) bool { return true }
+// mayAdd: on this system nothing but a change says it.
+func mayAdd(string) bool { return true }

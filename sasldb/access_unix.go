@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mayChange reports whether new files can be made beside the one at path, as a change
+// mayAdd reports whether new files can be made beside the one at path, as a change
 // does. CheckWritable is sure of it, and takes the lock.
-func mayChange(path string) bool {
+func mayAdd(path string) bool {
 	real, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		return false

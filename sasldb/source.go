@@ -171,6 +171,10 @@ func (s *source) changed() error {
 	return fmt.Errorf("sasldb: %s: changed while it was read: %w", s.path, ErrDamaged)
 }
 
+// mayChange reports whether the file can be changed, as far as can be told without
+// doing it. The format is known once something was read.
+func (s *source) mayChange() bool { return s.format != LMDB && mayAdd(s.path) }
+
 // sniffSize is how much of a file tells its format.
 const sniffSize = 32
 

@@ -20,7 +20,8 @@ func Update(ctx context.Context, path string, o WriteOptions, r verifier.Request
 // together: if change returns other secrets than it was given, whatever else could
 // let the user in with an old password goes, also what this package knows no kind
 // for (an SRP verifier, the salted hash of Cyrus SASL 1.5). Properties that are no
-// secrets stay as long as the user exists.
+// secrets stay as long as the user exists. A login by OTP, which goes one step down the
+// user's series, is no new password: then everything else stays.
 //
 // The secrets of a disabled user are kept under names that Cyrus SASL does not
 // read.
@@ -36,7 +37,12 @@ func (tx *Tx) Update(r verifier.Request, change func(verifier.Entry) (verifier.E
 		return nil
 	}
 	secrets := before.secrets
-	if !sameSecrets(after.Secrets, before.entry(account).Secrets) {
+	switch given := before.entry(account).Secrets; {
+	case sameSecrets(after.Secrets, given):
+	case isNextOTP(given, after.Secrets):
+		secrets = maps.Clone(secrets)
+		secrets[propertyOTP] = byKind(after.Secrets)[verifier.KindOTP]
+	default:
 		if secrets, err = propertiesFor(after.Secrets); err != nil {
 			return err
 		}
@@ -123,6 +129,20 @@ func isSecret(property string) bool {
 // sameSecrets reports whether two lists hold the same, in any order.
 func sameSecrets(a, b []verifier.Secret) bool {
 	return len(a) == len(b) && maps.EqualFunc(byKind(a), byKind(b), bytes.Equal)
+}
+
+// isNextOTP reports whether only the state of a series is another one, and the series
+// is the same: hash and seed are.
+func isNextOTP(before, after []verifier.Secret) bool {
+	a, b := byKind(before), byKind(after)
+	if a[verifier.KindOTP] == nil || b[verifier.KindOTP] == nil {
+		return false
+	}
+	was, is := bytes.Split(a[verifier.KindOTP], []byte{'\t'}), bytes.Split(b[verifier.KindOTP], []byte{'\t'})
+	delete(a, verifier.KindOTP)
+	delete(b, verifier.KindOTP)
+	return maps.EqualFunc(a, b, bytes.Equal) && len(was) == 5 && len(is) == 5 &&
+		bytes.Equal(was[0], is[0]) && bytes.Equal(was[2], is[2])
 }
 
 func byKind(secrets []verifier.Secret) map[verifier.Kind][]byte {

@@ -83,7 +83,7 @@ func injection(t *testing.T, d *database, o saslsql.Options, writable func(strin
 	}
 	for _, text := range hostileTexts() {
 		s.use(t, siegeKey{text, "realm"}, text, text, writable(text))
-		if len(text) > 1 { // a realm is bound as a user is
+		if len(text) > 1 || text < "\x80" || d.dialect == saslsql.SQLite { // no text in UTF-8 is one of the other bytes
 			s.use(t, siegeKey{"user", text}, fmt.Sprintf("secret-%.100q", text), text, writable(text))
 		}
 	}

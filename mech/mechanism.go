@@ -25,8 +25,8 @@ type Mechanism struct {
 	Stores bool
 	// OnlyIfNamed keeps it off unless the site's mech_list names it.
 	OnlyIfNamed bool
-	// TLSOnly keeps our clients from using it in the clear, unless their Policy says
-	// what a mechanism must provide there.
+	// TLSOnly keeps our clients from using it in the clear, unless their Policy asks
+	// for nothing there.
 	TLSOnly bool
 	// ServerFirst says that the server speaks first, so that a client has no
 	// initial response (RFC 4422 section 5 item 2a).

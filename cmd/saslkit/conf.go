@@ -191,12 +191,13 @@ func (s *site) openMethod(method string) (err error) {
 
 // whatCyrusOffers lists what libsasl2 offers where there is no mech_list, CRAM-MD5 and
 // DIGEST-MD5 among it, as far as the stores can serve anybody. ANONYMOUS is left out,
-// which every server of mail forbids by its policy.
+// which every server of mail forbids by its policy, and NTLM, whose exchanges can be
+// passed on to another server.
 func whatCyrusOffers(a *saslkit.Authenticator) []string {
 	var names []string
 	for _, m := range mech.All() {
 		// A name stands for its -PLUS, and Cyrus has no SHA-3.
-		if !m.Binds && m != mech.ANONYMOUS && m != mech.SCRAMSHA3512 {
+		if !m.Binds && m != mech.ANONYMOUS && m != mech.NTLM && m != mech.SCRAMSHA3512 {
 			names = append(names, m.Name)
 		}
 	}

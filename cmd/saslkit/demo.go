@@ -167,7 +167,7 @@ func (d *demo) serve(ctx context.Context, listen string) error {
 	if err != nil {
 		return untried(err)
 	}
-	d.std.say("the lab's policy: every mechanism of this build, also in the clear (%s)", strings.Join(d.lab.auth.Mechanisms, " "))
+	d.std.say("the lab's policy: every mechanism of this build, also in the clear, and NTLMv1 (AllowNTLMv1): %s", strings.Join(d.lab.auth.Mechanisms, " "))
 	d.std.say("users from %s; mail is accepted after login and thrown away; ends with Ctrl-C", d.db)
 	fmt.Fprintf(d.std.out, "address=%s\nuser=%s\npassword=%s\nrealm=%s\n", l.Addr(), d.user.Authid, d.user.Value, d.user.Realm)
 	if err := d.std.out.Flush(); err != nil {

@@ -37,10 +37,11 @@ const labLine = 12288 + 2
 // nil for no log.
 func newLabServer(store verifier.SecretSource, rows []*mech.Mechanism, realms realm.Policy, config *tls.Config, logger *slog.Logger) (*labServer, error) {
 	s := &labServer{realm: realms, auth: &saslkit.Authenticator{
-		Secrets:    store,
-		Mechanisms: mechanismNames(rows),
-		Policy:     mech.Policy{Clear: mech.AnyMechanism, TLS: mech.AnyMechanism},
-		Logger:     logger,
+		Secrets:     store,
+		Mechanisms:  mechanismNames(rows),
+		Policy:      mech.Policy{Clear: mech.AnyMechanism, TLS: mech.AnyMechanism},
+		AllowNTLMv1: true,
+		Logger:      logger,
 	}}
 	if err := s.auth.Validate(); err != nil {
 		return nil, err

@@ -120,7 +120,7 @@ func (o *loginOptions) login(std *stdio, rawURL, user string) (*login, error) {
 }
 
 // candidates are the mechanism asked for or, strongest first, all that tell who
-// it is.
+// it is. NTLM must be asked for: whoever sits in between can pass it on.
 func (o *loginOptions) candidates() ([]*mech.Mechanism, error) {
 	if o.mechanism != "" {
 		m := mech.ByName(o.mechanism)
@@ -131,7 +131,7 @@ func (o *loginOptions) candidates() ([]*mech.Mechanism, error) {
 	}
 	var rows []*mech.Mechanism
 	for _, m := range mech.All() {
-		if m.Provides&mech.NoAnonymous != 0 {
+		if m.Provides&mech.NoAnonymous != 0 && m != mech.NTLM {
 			rows = append(rows, m)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/saslkit/saslkit/internal/ntlm"
 	"github.com/saslkit/saslkit/verifier"
 )
 
@@ -96,6 +97,8 @@ func redactResponse(mechanism string, number int, response []byte) string {
 		}
 	case "DIGEST-MD5":
 		return quotedMessage(digestProof.ReplaceAllString(text, "${1}"+hidden))
+	case "NTLM":
+		return describeNTLM(response)
 	}
 	return hidden
 }
@@ -110,6 +113,23 @@ func redactChallenge(mechanism string, challenge []byte) string {
 		return quotedMessage(string(challenge))
 	case "DIGEST-MD5":
 		return quotedMessage(digestProof.ReplaceAllString(string(challenge), "${1}"+hidden))
+	case "NTLM":
+		return describeNTLM(challenge)
+	}
+	return hidden
+}
+
+// describeNTLM names what a message of NTLM is and the names in it. The rest is not for
+// people.
+func describeNTLM(message []byte) string {
+	if _, err := ntlm.ParseNegotiate(message); err == nil {
+		return "NTLM type 1"
+	}
+	if m, err := ntlm.ParseChallenge(message); err == nil {
+		return "NTLM type 2, target " + quotedMessage(m.Target)
+	}
+	if m, err := ntlm.ParseAuthenticate(message); err == nil {
+		return "NTLM type 3, user " + quotedMessage(m.User) + ", domain " + quotedMessage(m.Domain) + ", " + hidden
 	}
 	return hidden
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"strings"
 	"testing"
+
+	"github.com/saslkit/saslkit/internal/ntlm"
 )
 
 func TestRedact(t *testing.T) {
@@ -28,6 +30,9 @@ func TestRedact(t *testing.T) {
 		{"SCRAM-SHA-256-PLUS", 1, "c=biws,r=abcdef,p=secret=", `"c=biws,r=abcdef,p=<hidden>"`},
 		{"SCRAM-SHA-256", 1, "secret", "<hidden>"},
 		{"SCRAM-SHA-256", 2, "", `""`},
+		{"NTLM", 0, string(ntlm.Negotiate{Domain: []byte("secret")}.Append(nil)), "NTLM type 1"},
+		{"NTLM", 1, string(ntlm.Authenticate{Flags: ntlm.Unicode, User: "u\x1b", Domain: "d", NT: []byte("secret")}.Append(nil)), `NTLM type 3, user "u\x1b", domain "d", <hidden>`},
+		{"NTLM", 1, "NTLMSSP\x00secret", "<hidden>"},
 		{"NOT-KNOWN-HERE", 0, "n,,n=u,r=secret", "<hidden>"},
 	} {
 		if got := redactResponse(test.mechanism, test.number, []byte(test.message)); got != test.want {
@@ -40,6 +45,8 @@ func TestRedact(t *testing.T) {
 		{"SCRAM-SHA-1", "v=secret,x=y,p=secret", `"v=<hidden>,x=y,p=<hidden>"`},
 		{"SCRAM-SHA-1-PLUS", "e=channel-bindings-dont-match", `"e=channel-bindings-dont-match"`},
 		{"SCRAM-SHA-1", "\x1b[2J", `"\x1b[2J"`},
+		{"NTLM", string(ntlm.Challenge{Flags: ntlm.Unicode, Target: "mail.example"}.Append(nil)), `NTLM type 2, target "mail.example"`},
+		{"NTLM", "secret", "<hidden>"},
 		{"NOT-KNOWN-HERE", "secret", "<hidden>"},
 	} {
 		if got := redactChallenge(test.mechanism, []byte(test.challenge)); got != test.want {

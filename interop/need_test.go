@@ -16,6 +16,8 @@ var packages = map[string]string{
 	"exim4":            "exim4-daemon-heavy, unpacked; SASLKIT_EXIM says where",
 	"gsasl":            "gsasl",
 	"htpasswd":         "apache2-utils",
+	"java":             "openjdk-17-jdk-headless",
+	"javac":            "openjdk-17-jdk-headless",
 	"ldapwhoami":       "ldap-utils",
 	"mbsync":           "isync",
 	"mkpasswd":         "whois",

@@ -36,7 +36,8 @@ func newCheckCommand(std *stdio) *cobra.Command {
 		Use:   "check --conf FILE | --verifier SPEC... [options] USER",
 		Short: "Try one login in process",
 		Long: `Checks a user's password against the verifiers, or with --mech by a whole
-exchange of that mechanism, as on a channel under TLS. USER may be user@realm.
+exchange of that mechanism, as on a channel under TLS. USER may be user@realm. With
+OAUTHBEARER and XOAUTH2 the password is a token, for --tokens.
 
 Prints "ok user=... realm=... mech=...", with " authzid=..." behind it for who acts as
 somebody else (--authzid), or "no reason=..." with one of: wrong-password,
@@ -55,6 +56,7 @@ unknown-user, no-secret, disabled, expired, not-permitted (exit code 1), unavail
 				return answerUnavailable(std, err)
 			}
 			c.authzid = authzid
+			password.takes(c.mechanism)
 			if c.password, err = password.read(std, args[0]); err != nil {
 				return err
 			}
@@ -96,6 +98,9 @@ func newCheck(open *opener, f *pflag.FlagSet, o *siteOptions, m *mech.Mechanism,
 	}
 	c := &check{auth: a, service: o.service, mechanism: m, user: user}
 	switch {
+	case m == nil && a.Tokens != nil && len(stores(a)) == 0:
+		c.mechanism = mech.OAUTHBEARER
+		a.Mechanisms, a.Policy = []string{mech.OAUTHBEARER.Name}, mech.Policy{TLS: mech.AnyMechanism}
 	case m == nil:
 		c.mechanism = mech.PLAIN
 		a.Mechanisms, a.Policy = []string{mech.PLAIN.Name}, mech.Policy{Clear: mech.AnyMechanism, TLS: mech.AnyMechanism}
@@ -141,6 +146,13 @@ func (c *check) login(ctx context.Context) (saslkit.Result, error) {
 	if needs && c.password == "" {
 		return saslkit.Result{}, fmt.Errorf("%w: it is empty", verifier.ErrWrongPassword)
 	}
+	credentials := saslkit.Credentials{Username: c.user, Password: c.password, Authzid: c.authzid}
+	if c.mechanism.Need == mech.NeedToken {
+		if c.password == "" {
+			return saslkit.Result{}, fmt.Errorf("%w: it is empty", verifier.ErrToken)
+		}
+		credentials.Token = mech.FixedToken(c.password)
+	}
 	if needs && !slices.Contains(c.auth.Advertised(underTLS()), c.mechanism.Name) {
 		if err := c.unserved(ctx); err != nil {
 			return saslkit.Result{}, err
@@ -148,7 +160,7 @@ func (c *check) login(ctx context.Context) (saslkit.Result, error) {
 	}
 	return saslkittest.Client{
 		Mechanism:   c.mechanism.Name,
-		Credentials: saslkit.Credentials{Username: c.user, Password: c.password, Authzid: c.authzid},
+		Credentials: credentials,
 		Channel:     underTLS(),
 		Service:     c.service,
 		Realm:       c.realms,

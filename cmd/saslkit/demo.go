@@ -30,6 +30,7 @@ type demo struct {
 	db      string
 	user    sasldb.Record // name, realm and password
 	rows    []*mech.Mechanism
+	token   string // of the same user
 	lab     *labServer
 	trusted *authority
 	address string
@@ -45,8 +46,8 @@ port with a certificate of its own, and logs in once by every mechanism, in the
 clear and under TLS; each time a wrong password is tried as well. Exits with 0
 only if all is as it should be.
 
-With --listen it prints address=, user=, password= and realm= and serves until
-it is interrupted, so that other mail clients can be tried. It permits every
+With --listen it prints address=, user=, password=, realm= and token= (a bearer
+token of the user, for OAUTHBEARER and XOAUTH2) and serves until it is interrupted, so that other mail clients can be tried. It permits every
 mechanism on every channel: the lab's policy, not one for a site.
 
 With --db the users are those of the file, and the first one with a password is
@@ -77,7 +78,7 @@ func endings() []os.Signal {
 }
 
 func runDemo(ctx context.Context, std *stdio, listen, db string) error {
-	d := &demo{std: std, db: db, rows: mech.All()}
+	d := &demo{std: std, db: db, rows: mech.All(), token: rand.Text()}
 	if db == "" {
 		folder, err := os.MkdirTemp("", "saslkit-demo-")
 		if err != nil {
@@ -150,7 +151,8 @@ func (d *demo) build(logged bool) error {
 		logger = slog.New(slog.NewTextHandler(d.std.err, nil))
 	}
 	realms := realm.Policy{Default: d.user.Realm, Others: store.Coverage().Realms}
-	d.lab, err = newLabServer(store, d.rows, realms, &tls.Config{
+	tokens := verifier.StaticTokens{d.token: realm.Join(d.user.Authid, d.user.Realm)}
+	d.lab, err = newLabServer(store, tokens, d.rows, realms, &tls.Config{
 		Certificates: []tls.Certificate{cert},
 		ClientAuth:   tls.VerifyClientCertIfGiven,
 		ClientCAs:    d.trusted.pool(),
@@ -169,7 +171,7 @@ func (d *demo) serve(ctx context.Context, listen string) error {
 	}
 	d.std.say("the lab's policy: every mechanism of this build, also in the clear, and NTLMv1 (AllowNTLMv1): %s", strings.Join(d.lab.auth.Mechanisms, " "))
 	d.std.say("users from %s; mail is accepted after login and thrown away; ends with Ctrl-C", d.db)
-	fmt.Fprintf(d.std.out, "address=%s\nuser=%s\npassword=%s\nrealm=%s\n", l.Addr(), d.user.Authid, d.user.Value, d.user.Realm)
+	fmt.Fprintf(d.std.out, "address=%s\nuser=%s\npassword=%s\nrealm=%s\ntoken=%s\n", l.Addr(), d.user.Authid, d.user.Value, d.user.Realm, d.token)
 	if err := d.std.out.Flush(); err != nil {
 		l.Close()
 		return untried(err)
@@ -246,17 +248,21 @@ func (d *demo) try(ctx context.Context, channel security, m *mech.Mechanism, off
 		return "", err
 	}
 	_, text, err := l.run(ctx)
-	if err != nil || m.Need != mech.NeedPassword && m.Need != mech.NeedSecret {
+	if err != nil || m.Need != mech.NeedPassword && m.Need != mech.NeedSecret && m.Need != mech.NeedToken {
 		return text, err
 	}
 	l.credentials.Password += "x"
+	l.credentials.Token = mech.FixedToken(d.token + "x")
 	_, wrong, err := l.run(ctx)
 	var no *loginError
 	switch {
 	case err == nil:
-		return "", errors.New("let in with a wrong password")
+		return "", errors.New("let in with wrong credentials")
 	case !errors.As(err, &no) || no.reason != "refused":
-		return "", fmt.Errorf("wrong password: %w", err)
+		return "", fmt.Errorf("wrong credentials: %w", err)
+	}
+	if m.Need == mech.NeedToken {
+		return text + "; wrong token refused: " + wrong, nil
 	}
 	return text + "; wrong password refused: " + wrong, nil
 }
@@ -285,7 +291,7 @@ func (d *demo) login(channel security, m *mech.Mechanism) (*login, error) {
 		server:      serverAddress{protocol: "smtp", host: host, port: port},
 		security:    channel,
 		policy:      mech.Policy{Clear: mech.AnyMechanism, TLS: mech.AnyMechanism},
-		credentials: saslkit.Credentials{Username: d.user.Authid, Password: string(d.user.Value), Realm: d.user.Realm},
+		credentials: saslkit.Credentials{Username: d.user.Authid, Password: string(d.user.Value), Realm: d.user.Realm, Token: mech.FixedToken(d.token)},
 		trace:       &tracer{},
 	}
 	if m != nil {

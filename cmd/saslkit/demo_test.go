@@ -72,13 +72,13 @@ func TestDemoWithDB(t *testing.T) {
 }
 
 // A lab is a running demo --listen.
-type lab struct{ address, user, password string }
+type lab struct{ address, user, password, token string }
 
 // newLab starts one; the test ends it.
 func newLab(t *testing.T, args ...string) lab {
 	t.Helper()
 	out, stderr, end := background(t, append([]string{"demo", "--listen", "127.0.0.1:0"}, args...)...)
-	l := lab{out.value(t, "address"), out.value(t, "user"), out.value(t, "password")}
+	l := lab{out.value(t, "address"), out.value(t, "user"), out.value(t, "password"), out.value(t, "token")}
 	t.Cleanup(func() {
 		if code := end(); code != 0 {
 			t.Errorf("demo --listen ended with exit %d: %s", code, stderr)

@@ -9,6 +9,7 @@ require (
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/saslkit/saslkit v0.0.0
 	github.com/saslkit/saslkit/verifier/ldap v0.0.0
+	github.com/saslkit/saslkit/verifier/oauth v0.0.0
 	github.com/saslkit/saslkit/verifier/pam v0.0.0
 	github.com/schollz/progressbar/v3 v3.19.1
 	github.com/spf13/cobra v1.10.2
@@ -24,6 +25,7 @@ require (
 	github.com/emersion/go-sasl v0.0.0-20241020182733-b788ff22d5a6 // indirect
 	github.com/go-asn1-ber/asn1-ber v1.5.8 // indirect
 	github.com/go-crypt/x v0.4.17 // indirect
+	github.com/go-jose/go-jose/v4 v4.1.8 // indirect
 	github.com/go-ldap/ldap/v3 v3.4.15 // indirect
 	github.com/google/uuid v1.6.0 // indirect
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect
@@ -49,5 +51,6 @@ require (
 replace (
 	github.com/saslkit/saslkit => ../..
 	github.com/saslkit/saslkit/verifier/ldap => ../../verifier/ldap
+	github.com/saslkit/saslkit/verifier/oauth => ../../verifier/oauth
 	github.com/saslkit/saslkit/verifier/pam => ../../verifier/pam
 )

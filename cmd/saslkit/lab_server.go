@@ -33,11 +33,12 @@ const labTimeout = 5 * time.Minute
 // with CRLF. go-smtp's own 2,000 is too short for a token or a ticket.
 const labLine = 12288 + 2
 
-// newLabServer makes a server for the users of a store that offers these mechanisms. Every login is logged;
-// nil for no log.
-func newLabServer(store verifier.SecretSource, rows []*mech.Mechanism, realms realm.Policy, config *tls.Config, logger *slog.Logger) (*labServer, error) {
+// newLabServer makes a server that offers these mechanisms to the users of a store, and
+// to tokens. Every login is logged; nil for no log.
+func newLabServer(store verifier.SecretSource, tokens verifier.TokenVerifier, rows []*mech.Mechanism, realms realm.Policy, config *tls.Config, logger *slog.Logger) (*labServer, error) {
 	s := &labServer{realm: realms, auth: &saslkit.Authenticator{
 		Secrets:     store,
+		Tokens:      tokens,
 		Mechanisms:  mechanismNames(rows),
 		Policy:      mech.Policy{Clear: mech.AnyMechanism, TLS: mech.AnyMechanism},
 		AllowNTLMv1: true,

@@ -32,6 +32,7 @@ Prints "ok mech=..." or "no reason=..." with one of: refused, bad-server (the
 server broke the protocol or did not prove itself), unavailable, no-mechanism,
 no-connection. The first two exit with 1, the others with 3.
 
+With OAUTHBEARER and XOAUTH2, which have to be named, the password is a token.
 Without --mech it takes the strongest mechanism offered, under TLS one that
 binds the login to it. A password is sent in
 the clear only with --insecure.`,
@@ -113,6 +114,13 @@ func (o *loginOptions) login(std *stdio, rawURL, user string) (*login, error) {
 		if m.Need == mech.NeedPassword || m.Need == mech.NeedSecret {
 			l.credentials.Password, err = o.password.read(std, user)
 			l.trace.hide(l.credentials.Password)
+			return l, err
+		}
+		if m.Need == mech.NeedToken && o.mechanism != "" {
+			o.password.takes(m)
+			token, err := o.password.read(std, user)
+			l.credentials.Token = mech.FixedToken(token)
+			l.trace.hide(token)
 			return l, err
 		}
 	}

@@ -3,10 +3,12 @@ package main
 import (
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/saslkit/saslkit"
 	"github.com/saslkit/saslkit/mech"
+	"github.com/saslkit/saslkit/verifier"
 )
 
 // A mailProtocol frames the messages of SASL as SMTP or IMAP do. Its errors are
@@ -67,7 +69,7 @@ func (l *login) exchange(p mailProtocol, w *wire, client *saslkit.ClientExchange
 		case accepted:
 			return text, x.finish()
 		case refused:
-			return text, &loginError{"refused", exitNo, errors.New("the server says: " + text)}
+			return text, &loginError{"refused", exitNo, x.refusal(text)}
 		case unavailable:
 			return text, &loginError{"unavailable", exitUntried, errors.New("the server says: " + text)}
 		}
@@ -76,6 +78,21 @@ func (l *login) exchange(p mailProtocol, w *wire, client *saslkit.ClientExchange
 		}
 	}
 	return "", badServer("the server does not come to an end after %d challenges", maxRounds)
+}
+
+// refusal is what the server says, and what it has said about a token before.
+func (x *clientExchange) refusal(text string) error {
+	var token *verifier.TokenError
+	if errors.As(x.client.Finish(), &token) {
+		text += fmt.Sprintf("; of the token: status %.64q", token.Status)
+		if token.Scope != "" {
+			text += fmt.Sprintf(", scope %.200q", token.Scope)
+		}
+		if token.Configuration != "" {
+			text += fmt.Sprintf(", configuration %.200q", token.Configuration)
+		}
+	}
+	return errors.New("the server says: " + text)
 }
 
 // A clientExchange is the state of one exchange between a mechanism and a wire.

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
+	"strconv"
 	"strings"
 	"time"
 
@@ -118,6 +119,7 @@ func (l *login) choose(ctx context.Context, p mailProtocol, w *wire) (*saslkit.C
 		Channel:     ch,
 		Service:     l.server.protocol,
 		Host:        l.server.host,
+		Port:        portNumber(l.server.port),
 		Context:     ctx,
 	})
 	if err == nil {
@@ -133,6 +135,12 @@ func (l *login) choose(ctx context.Context, p mailProtocol, w *wire) (*saslkit.C
 		offered = strings.Join(names, " ")
 	}
 	return nil, &loginError{"no-mechanism", exitUntried, fmt.Errorf("%w; the server offers: %s%s", why, l.trace.clean(offered), p.hint())}
+}
+
+// portNumber is 0 for the name of a service.
+func portNumber(port string) int {
+	n, _ := strconv.ParseUint(port, 10, 16)
+	return int(n)
 }
 
 // A loginError says in one word why there was no login, and the exit code.

@@ -16,13 +16,21 @@ func TestMechs(t *testing.T) {
 clear  DIGEST-MD5            yes  it serves 2 of 3 users
 clear  ANONYMOUS             no   the policy in the clear asks for noanonymous
 clear  EXTERNAL              no   mech_list does not name it
+clear  OTP                   no   mech_list does not name it
 clear  CRAM-MD5              no   mech_list does not name it
+clear  NTLM                  no   mech_list does not name it
+clear  OAUTHBEARER           no   mech_list does not name it
+clear  XOAUTH2               no   mech_list does not name it
 clear  LOGIN                 no   mech_list does not name it
 tls    PLAIN                 yes  it serves 2 of 3 users
 tls    DIGEST-MD5            yes  it serves 2 of 3 users
 tls    ANONYMOUS             no   the policy under TLS asks for noanonymous
 tls    EXTERNAL              no   mech_list does not name it
+tls    OTP                   no   mech_list does not name it
 tls    CRAM-MD5              no   mech_list does not name it
+tls    NTLM                  no   mech_list does not name it
+tls    OAUTHBEARER           no   mech_list does not name it
+tls    XOAUTH2               no   mech_list does not name it
 tls    LOGIN                 no   mech_list does not name it
 `
 	// ANONYMOUS is named and forbidden everywhere: that contradicts itself.

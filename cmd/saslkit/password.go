@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,8 @@ import (
 
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
+
+	"github.com/saslkit/saslkit/mech"
 )
 
 // A passwordSource says where a command gets a password from. There is no
@@ -18,6 +21,7 @@ import (
 type passwordSource struct {
 	stdin bool
 	file  string
+	most  int // bytes of it; 0: maxPassword
 }
 
 func (p *passwordSource) register(f *pflag.FlagSet) {
@@ -25,8 +29,16 @@ func (p *passwordSource) register(f *pflag.FlagSet) {
 	f.StringVar(&p.file, "password-file", "", "read the password from the first line of `FILE`")
 }
 
-// maxPassword is the longest password that the library takes, in bytes.
-const maxPassword = 4096
+// maxPassword is the longest password that the library takes, in bytes; maxToken is the
+// same for tokens.
+const maxPassword, maxToken = 4096, 16 << 10
+
+// takes makes it a source of what a mechanism needs.
+func (p *passwordSource) takes(m *mech.Mechanism) {
+	if m.Need == mech.NeedToken {
+		p.most = maxToken
+	}
+}
 
 // read returns the password: empty if that is what stands there.
 func (p *passwordSource) read(std *stdio, user string) (string, error) {
@@ -34,14 +46,14 @@ func (p *passwordSource) read(std *stdio, user string) (string, error) {
 	case p.stdin && p.file != "":
 		return "", usage("--password-stdin and --password-file exclude each other")
 	case p.stdin:
-		return firstLine(std.in, "standard input")
+		return p.firstLine(std.in, "standard input")
 	case p.file != "":
 		file, err := os.Open(p.file)
 		if err != nil {
 			return "", untried(fmt.Errorf("password file: %w", err))
 		}
 		defer file.Close()
-		return firstLine(file, "the password file")
+		return p.firstLine(file, "the password file")
 	}
 	if !isTerminal(std.in) {
 		return "", errNoTerminal
@@ -75,14 +87,15 @@ func promptTwice(std *stdio, first, second string) (string, error) {
 }
 
 // firstLine reads a line without its newline. The last line may lack one.
-func firstLine(r io.Reader, name string) (string, error) {
-	line, err := bufio.NewReader(io.LimitReader(r, maxPassword+2)).ReadString('\n')
+func (p *passwordSource) firstLine(r io.Reader, name string) (string, error) {
+	most := cmp.Or(p.most, maxPassword)
+	line, err := bufio.NewReader(io.LimitReader(r, int64(most)+2)).ReadString('\n')
 	line = strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r")
 	switch {
 	case err != nil && !errors.Is(err, io.EOF):
 		return "", untried(fmt.Errorf("reading the password from %s: %w", name, err))
-	case len(line) > maxPassword:
-		return "", usage("the password on %s has more than %d bytes", name, maxPassword)
+	case len(line) > most:
+		return "", usage("the password on %s has more than %d bytes", name, most)
 	}
 	return line, nil
 }

@@ -20,6 +20,7 @@ type siteOptions struct {
 	confFile  string
 	verifiers []string
 	secrets   string
+	tokens    string
 	mechList  string
 	clear     string
 	tls       string
@@ -33,6 +34,7 @@ func (o *siteOptions) register(f *pflag.FlagSet) {
 	f.StringVar(&o.confFile, "conf", "", "the `FILE` of a Cyrus SASL application, such as /etc/postfix/sasl/smtpd.conf; smtpd alone searches it")
 	f.StringArrayVar(&o.verifiers, "verifier", nil, "where credentials are, a `SPEC` ("+knownSpecs()+"); several are asked in turn")
 	f.StringVar(&o.secrets, "secrets", "", "another `SPEC` for the challenge-response mechanisms")
+	f.StringVar(&o.tokens, "tokens", "", "who says whose a bearer token is, a `SPEC` ("+knownTokenSpecs()+")")
 	f.StringVar(&o.mechList, "mech-list", "", "the `MECHANISMS` to offer, in this order")
 	f.StringVar(&o.clear, "security-options", "noanonymous,noplaintext", "what a mechanism must be in the clear, a `LIST`")
 	f.StringVar(&o.tls, "tls-security-options", "noanonymous", "what a mechanism must be under TLS, a `LIST`")
@@ -50,7 +52,7 @@ func (o *siteOptions) authenticator(open *opener) (*saslkit.Authenticator, error
 	switch {
 	case o.confFile != "" && (stores || o.mechList != "" || moving):
 		return nil, usage("--conf says what --verifier, --secrets, --mech-list and --transition would: give the one or the others")
-	case o.confFile == "" && !stores:
+	case o.confFile == "" && !stores && o.tokens == "":
 		return nil, usage("--conf or --verifier is missing (SPEC: %s)", knownSpecs())
 	}
 	a := &saslkit.Authenticator{Mechanisms: splitList(o.mechList)}
@@ -61,6 +63,13 @@ func (o *siteOptions) authenticator(open *opener) (*saslkit.Authenticator, error
 	if a.Policy.TLS, err = mech.ParseProperties(o.tls); err != nil {
 		return nil, usage("--tls-security-options: %w", err)
 	}
+	tokens, err := open.tokens(o.tokens)
+	if err != nil {
+		return nil, err
+	}
+	if tokens != nil { // an interface that holds a nil one is not nil
+		a.Tokens = tokens
+	}
 	if o.confFile != "" {
 		return a, o.conf(open, a)
 	}
@@ -69,7 +78,7 @@ func (o *siteOptions) authenticator(open *opener) (*saslkit.Authenticator, error
 			return nil, err
 		}
 	}
-	// Assigned only if there is one: an interface that holds a nil one is not nil.
+	// Assigned only if there is one, for the same reason.
 	source, err := open.secrets(o.secrets)
 	if err != nil {
 		return nil, err

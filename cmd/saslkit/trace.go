@@ -99,6 +99,8 @@ func redactResponse(mechanism string, number int, response []byte) string {
 		return quotedMessage(digestProof.ReplaceAllString(text, "${1}"+hidden))
 	case "NTLM":
 		return describeNTLM(response)
+	case "OAUTHBEARER", "XOAUTH2":
+		return quotedMessage(bearerToken.ReplaceAllString(text, "${1}"+hidden))
 	}
 	return hidden
 }
@@ -109,7 +111,7 @@ func redactChallenge(mechanism string, challenge []byte) string {
 		return quotedMessage(scramProof.ReplaceAllString(string(challenge), "${1}"+hidden))
 	}
 	switch mechanism {
-	case "LOGIN", "CRAM-MD5", "PLAIN", "EXTERNAL", "ANONYMOUS":
+	case "LOGIN", "CRAM-MD5", "PLAIN", "EXTERNAL", "ANONYMOUS", "OAUTHBEARER", "XOAUTH2":
 		return quotedMessage(string(challenge))
 	case "DIGEST-MD5":
 		return quotedMessage(digestProof.ReplaceAllString(string(challenge), "${1}"+hidden))
@@ -137,6 +139,9 @@ func describeNTLM(message []byte) string {
 // digestProof is the value of response= and rspauth= (RFC 2831 section 2.1.2
 // and 2.1.3).
 var digestProof = regexp.MustCompile(`((?:response|rspauth)\s*=\s*)("[^"]*"?|[^,\s]*)`)
+
+// bearerToken is the value of auth= (RFC 7628 section 3.1).
+var bearerToken = regexp.MustCompile(`((?:^|\x01)auth=)[^\x01]+`)
 
 func isSCRAM(mechanism string) bool {
 	_, ok := verifier.SCRAMKind(mechanism)

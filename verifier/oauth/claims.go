@@ -125,7 +125,7 @@ func (c *Checks) fits(t *claims, now time.Time) error {
 	switch {
 	case c.Issuer != "" && t.issuer != c.Issuer:
 		return c.invalid("the token was issued by %.200q, want %q", t.issuer, c.Issuer)
-	case c.Audiences != nil && !slices.ContainsFunc(t.audiences, func(a string) bool { return slices.Contains(c.Audiences, a) }):
+	case len(c.Audiences) > 0 && !slices.ContainsFunc(t.audiences, func(a string) bool { return slices.Contains(c.Audiences, a) }):
 		return c.invalid("the token is for %.200q, want one of %q", t.audiences, c.Audiences)
 	case !t.expires.IsZero() && !now.Before(t.expires.Add(maxSkew)):
 		return c.invalid("the token expired at %v", t.expires.UTC().Format(time.RFC3339))

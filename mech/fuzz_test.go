@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/saslkit/saslkit/internal/ntlm"
 	"github.com/saslkit/saslkit/internal/otp"
 	"github.com/saslkit/saslkit/verifier"
 )
@@ -220,9 +221,12 @@ func FuzzServer(f *testing.F) {
 	f.Add(uint8(6), []byte("n,a=al,\x01auth=Bearer x\x01\x01"), []byte("\x01"), []byte{})
 	f.Add(uint8(7), []byte("user=al\x01auth=Bearer x\x01\x01"), []byte{}, []byte{})
 	f.Add(uint8(8), []byte("\x00al"), []byte("init-hex:0000000000000000:md5 499 ke9999:158db41c30d02de2"), []byte{})
+	for _, answer := range ntlmAnswers(f) {
+		f.Add(uint8(9), ntlm.Negotiate{Flags: ntlmFlags}.Append(nil), answer, []byte{})
+	}
 	derivation := testDerivation(f)
 	f.Fuzz(func(t *testing.T, which uint8, a, b, c []byte) {
-		rows := []*Mechanism{PLAIN, LOGIN, CRAMMD5, DIGESTMD5, SCRAMSHA1, SCRAMSHA256PLUS, OAUTHBEARER, XOAUTH2, OTP}
+		rows := []*Mechanism{PLAIN, LOGIN, CRAMMD5, DIGESTMD5, SCRAMSHA1, SCRAMSHA256PLUS, OAUTHBEARER, XOAUTH2, OTP, NTLM}
 		m := rows[int(which)%len(rows)]
 		s := m.NewServer(&ServerConfig{Service: "smtp", SCRAM: derivation, nonce: func() string { return "n" }}, nobody{})
 		failed := false

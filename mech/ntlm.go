@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/saslkit/saslkit/internal/ntlm"
 	"github.com/saslkit/saslkit/internal/secret"
@@ -270,8 +271,8 @@ func (c *ntlmClient) Start() ([]byte, error) {
 	if len(c.Username) > maxNameLimit || len(c.Realm) > maxNameLimit {
 		return nil, &Error{Class: Limit, Code: "too-long", Err: fmt.Errorf("mech: a name has more than %d bytes", maxNameLimit)}
 	}
-	if _, ok := ntlm.Hash(c.Password); !ok {
-		return nil, malformed("malformed", errors.New("mech: password is not UTF-8"))
+	if !utf8.ValidString(c.Username) || !utf8.ValidString(c.Realm) || !utf8.ValidString(c.Password) {
+		return nil, malformed("malformed", errors.New("mech: NTLM: the user, the domain or the password is not UTF-8"))
 	}
 	return ntlm.Negotiate{Flags: ntlmFlags}.Append(nil), nil
 }
@@ -286,7 +287,7 @@ func (c *ntlmClient) awaitChallenge(challenge []byte) ([]byte, clientState, erro
 	}
 	hash, ok := ntlm.Hash(c.Password)
 	if !ok {
-		return nil, nil, malformed("malformed", errors.New("mech: password is not UTF-8"))
+		return nil, nil, malformed("malformed", errors.New("mech: NTLM: the password is empty or not UTF-8"))
 	}
 	now, timed := offer.Info.Timestamp()
 	own := c.ntlm

@@ -169,8 +169,17 @@ type holding struct {
 	err    error // why text is of no use
 }
 
+// deletedText is what Cyrus's plugin stores in place of a secret that is gone, as its
+// statements have '%v' in quotes: with saslpasswd2 -d, and with a sql_update without %p
+// even when saslpasswd2 sets a password, for it clears other properties after that.
+// Cyrus then takes the word for the password.
+const deletedText = "NULL"
+
 // read makes sense of the text. scheme is that of passwords without one.
 func (h *holding) read(scheme string) {
+	if h.text == deletedText {
+		h.text = ""
+	}
 	if h.text == "" {
 		return
 	}

@@ -113,6 +113,8 @@ func TestUpdate(t *testing.T) {
 		{"keys in its place", full(), []verifier.Secret{keys}, map[string]any{"password": nil, "scram_sha_256": scram256(t, "x"), "otp": nil}},
 		{"a password that looks like a scheme", full(), []verifier.Secret{password("{x}y")}, map[string]any{"password": "{PLAIN}{x}y", "scram_sha_256": nil, "otp": nil}},
 		{"a password that looks like a hash", full(), []verifier.Secret{password(bcrypt)}, map[string]any{"password": "{PLAIN}" + bcrypt, "scram_sha_256": nil, "otp": nil}},
+		{"a password that looks like a deleted one", full(), []verifier.Secret{password("NULL")}, map[string]any{"password": "{PLAIN}NULL", "scram_sha_256": nil, "otp": nil}},
+		{"a user whom Cyrus deleted", map[string]any{"password": "NULL"}, []verifier.Secret{password("new")}, map[string]any{"password": "new"}},
 		{"a hash is passed on", map[string]any{"password": bcrypt}, []verifier.Secret{{Kind: verifier.KindCheck, Value: []byte(bcrypt)}, otp}, map[string]any{"password": bcrypt, "otp": string(otp.Value)}},
 		{"nothing left", full(), nil, map[string]any{"password": nil, "scram_sha_256": nil, "otp": nil}},
 	} {
@@ -329,7 +331,7 @@ func TestUpdateOfMany(t *testing.T) {
 // FuzzPassword: a password that is stored reads back as itself, whatever scheme passwords
 // without one are of, and is never read as a hash or as keys.
 func FuzzPassword(f *testing.F) {
-	for _, p := range []string{"secret", "{PLAIN}x", "{SSHA}x", bcrypt, "SCRAM-SHA-256$x", "{", "{}", "$", "$1$", "{PLAIN.HEX}00", " x ", "abJnggxhB/yWI"} {
+	for _, p := range []string{"secret", "NULL", "{PLAIN}x", "{SSHA}x", bcrypt, "SCRAM-SHA-256$x", "{", "{}", "$", "$1$", "{PLAIN.HEX}00", " x ", "abJnggxhB/yWI"} {
 		f.Add(p, false)
 		f.Add(p, true)
 	}

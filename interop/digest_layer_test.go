@@ -221,3 +221,13 @@ func TestCyrusServerAgain(t *testing.T) {
 		})
 	}
 }
+
+// Both halves of GNU SASL.
+func TestGsaslLayers(t *testing.T) {
+	t.Parallel()
+	libgsasl := peers.Library{Header: "gsasl.h", Link: "gsasl", DebianPackage: "libgsasl-dev"}
+	in, out := peers.Start(t, peers.Compile(t, "testdata/libgsasl_layer.c", libgsasl), labUser, labPassword, labRealm)
+	p := &layerPeer{in, out}
+	testNoLayer(t, p)
+	testLayers(t, p, integrity)
+}

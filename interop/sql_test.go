@@ -20,6 +20,7 @@ func TestPostgres(t *testing.T) {
 	})
 	t.Run("trouble", func(t *testing.T) { troublePostgres(t, s) })
 	command := saslkitCommand(t)
+	t.Run("beside Cyrus", func(t *testing.T) { besideCyrusPostgres(t, command, s) })
 	t.Run("daemons", func(t *testing.T) { daemons(t, command, s) })
 	t.Run("certificates", func(t *testing.T) { certificates(t, command, "pgsql", s.port, postgresAdmin, "postgres", s.tls.pem) })
 	t.Run("counter", func(t *testing.T) { counterPostgres(t, s) })
@@ -38,6 +39,7 @@ func TestMaria(t *testing.T) {
 	})
 	t.Run("trouble", func(t *testing.T) { troubleMaria(t, s) })
 	command := saslkitCommand(t)
+	t.Run("beside Cyrus", func(t *testing.T) { besideCyrusMaria(t, command, s) })
 	t.Run("certificates", func(t *testing.T) {
 		s.database.run(t, "CREATE USER secured@'127.0.0.%' IDENTIFIED BY 'canary-of-mine'", "GRANT SELECT ON mysql.simple TO secured@'127.0.0.%'")
 		certificates(t, command, "mysql", s.port, "secured", "mysql", s.tls.pem)

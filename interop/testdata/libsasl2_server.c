@@ -1,5 +1,7 @@
 /* The server half of Cyrus SASL on standard input and output: libsasl2_server SASLDB REALM
  *
+ * With "-" in place of SASLDB the file interop.conf says where secrets are.
+ *
  * Reads lines, of words separated by one space; messages are in base64, "-" is none:
  *   start MECHANISM BINDING DATA RESPONSE   a new login; with DATA of a channel binding of type BINDING, or "-" and "-"
  *   step RESPONSE
@@ -21,6 +23,8 @@ static int option(void *context, const char *plugin, const char *name, const cha
 		{"pwcheck_method", "auxprop"}, {"auxprop_plugin", "sasldb"}, {"log_level", "0"},
 	};
 	*value = NULL;
+	if (strcmp(sasldb, "-") == 0)
+		return SASL_FAIL;
 	if (strcmp(name, "sasldb_path") == 0)
 		*value = sasldb;
 	for (size_t i = 0; i < sizeof others / sizeof *others; i++)

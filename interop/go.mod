@@ -14,6 +14,7 @@ require (
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/saslkit/saslkit v0.0.0
 	github.com/saslkit/saslkit/verifier/ldap v0.0.0
+	github.com/saslkit/saslkit/verifier/oauth v0.0.0
 	github.com/saslkit/saslkit/verifier/pam v0.0.0
 	github.com/xdg-go/scram v1.4.0
 	mellium.im/sasl v0.3.2
@@ -26,6 +27,7 @@ require (
 	github.com/dustin/go-humanize v1.0.1 // indirect
 	github.com/emersion/go-message v0.18.2 // indirect
 	github.com/go-crypt/x v0.4.17 // indirect
+	github.com/go-jose/go-jose/v4 v4.1.8 // indirect
 	github.com/google/uuid v1.6.0 // indirect
 	github.com/jackc/pgpassfile v1.0.0 // indirect
 	github.com/jackc/pgservicefile v0.0.0-20240606120523-5a60cdf6a761 // indirect
@@ -47,5 +49,6 @@ require (
 replace (
 	github.com/saslkit/saslkit => ..
 	github.com/saslkit/saslkit/verifier/ldap => ../verifier/ldap
+	github.com/saslkit/saslkit/verifier/oauth => ../verifier/oauth
 	github.com/saslkit/saslkit/verifier/pam => ../verifier/pam
 )

@@ -42,7 +42,8 @@ type ClientConfig struct {
 	// it calls ClientExchange.Layer after Finish. The zero value: none.
 	Layers mech.Layers
 	// Previous lets DIGEST-MD5 log in with the nonce of the last login to the same
-	// server, which saves a message where the server remembers it. Nil: never.
+	// server, which saves a message where the server remembers it. It is for protocols
+	// that send an initial response: one that comes later is refused. Nil: never.
 	Previous *mech.Previous
 
 	Service     string // "smtp", "imap"
@@ -100,10 +101,10 @@ var _ sasl.Client = (*ClientExchange)(nil)
 // NewClient picks a mechanism and begins a login. If none fits, the *Error says
 // for each candidate why not.
 func NewClient(cfg ClientConfig) (*ClientExchange, error) {
+	cfg = cfg.complete()
 	if err := cfg.Layers.Validate(); err != nil {
 		return nil, fmt.Errorf("saslkit: Layers: %w", err)
 	}
-	cfg = cfg.complete()
 	m, err := cfg.choose()
 	if err != nil {
 		return nil, err

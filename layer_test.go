@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/smtp"
 	"slices"
 	"strings"
 	"testing"
@@ -248,9 +249,66 @@ func TestClientWantsLayer(t *testing.T) {
 	if x, err := saslkit.NewClient(cfg); err != nil || x.Mechanism() != "SCRAM-SHA-256" {
 		t.Errorf("under TLS: %v", err)
 	}
-	cfg.Layers.Min = 300
+	cfg.Layers.Min, cfg.Channel.Secure = 300, false
 	if _, err := saslkit.NewClient(cfg); !errors.Is(err, mech.ErrLayers) {
 		t.Errorf("a contradiction: %v", err)
+	}
+}
+
+// TestSMTPAuthHasNoLayer: net/smtp cannot put one on, so none is negotiated, and none
+// can be demanded but under TLS.
+func TestSMTPAuthHasNoLayer(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		layers mech.Layers
+		tls    bool
+		ok     bool
+	}{{mech.Layers{Max: 128}, false, true}, {mech.Layers{Min: 1, Max: 128}, false, false}, {mech.Layers{Min: 1, Max: 128}, true, true}} {
+		cfg := layeredClient(c.layers, saslkit.Channel{})
+		a := saslkit.SMTPAuth(cfg)
+		_, _, err := a.Start(&smtp.ServerInfo{Name: "h", TLS: c.tls, Auth: []string{"DIGEST-MD5"}})
+		if (err == nil) != c.ok {
+			t.Errorf("%+v, TLS %v: %v", c.layers, c.tls, err)
+			continue
+		}
+		if c.ok {
+			response, err := a.Next([]byte(`realm="r",nonce="n",qop="auth,auth-int,auth-conf",cipher="rc4",algorithm=md5-sess,charset=utf-8`), true)
+			if err != nil || !strings.Contains(string(response), ",qop=auth") || strings.Contains(string(response), ",qop=auth-") {
+				t.Errorf("%q, %v", response, err)
+			}
+		}
+	}
+}
+
+// TestSMTPAuthSubsequent: a subsequent login whose message is too long for a command is a
+// full one.
+func TestSMTPAuthSubsequent(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"al", strings.Repeat("l", 200)} {
+		a := layeredAuth(mech.Layers{})
+		a.Verifier, a.NonceLife = verifier.Static{name: "secret"}, time.Hour
+		cfg := layeredClient(mech.Layers{}, saslkit.Channel{})
+		cfg.Credentials.Username, cfg.Previous, cfg.Service = name, new(mech.Previous), "ldap"
+		for i := range 3 {
+			server, err := layeredPeer(a, saslkit.Channel{}).Start("DIGEST-MD5")
+			if err != nil {
+				t.Fatal(err)
+			}
+			client := saslkit.SMTPAuth(cfg)
+			_, response, err := client.Start(&smtp.ServerInfo{Name: "h", Auth: []string{"DIGEST-MD5"}})
+			if want := i > 0 && name == "al"; err != nil || (response != nil) != want {
+				t.Fatalf("login %d of %.9q: initial response %q, %v", i, name, response, err)
+			}
+			for done := false; !done; {
+				var challenge []byte
+				if challenge, done, err = server.Next(response); err != nil {
+					t.Fatalf("login %d of %.9q: %v", i, name, err)
+				}
+				if response, err = client.Next(challenge, !done); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
 	}
 }
 

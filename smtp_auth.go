@@ -61,6 +61,9 @@ func (a *smtpAuth) Start(server *smtp.ServerInfo) (mechanism string, initial []b
 	length := len("AUTH ") + len(mechanism) + len(" ") + base64.StdEncoding.EncodedLen(len(initial)) + len("\r\n")
 	if len(initial) == 0 || length > maxAuthCommand {
 		initial, a.unsent = nil, initial
+		if x.row.ServerFirst {
+			a.unsent = nil // it answers an earlier challenge, and the one to come is another
+		}
 	}
 	return mechanism, initial, nil
 }
@@ -80,6 +83,7 @@ func (c ClientConfig) to(server *smtp.ServerInfo) (ClientConfig, error) {
 		return c, &Error{Class: mech.ServerNotVerified, Code: "wrong-host", Err: fmt.Errorf("saslkit: the login is for %q and the connection to %q", c.Host, server.Name)}
 	}
 	c.Channel.Secure = c.Channel.Secure || server.TLS
+	c.Layers.Max = 0 // net/smtp has no place to put one on
 	return c, nil
 }
 

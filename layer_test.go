@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/smtp"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -309,6 +310,28 @@ func TestSMTPAuthSubsequent(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestDigestPage: code on the page is code of the example, which compiles and runs.
+func TestDigestPage(t *testing.T) {
+	page, err := os.ReadFile("docs/digest-md5.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	example, err := os.ReadFile("layer_example_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := strings.Split(string(page), "```go\n")[1:]
+	for _, block := range blocks {
+		code, _, closed := strings.Cut(block, "```")
+		if !closed || !strings.Contains(string(example), code) {
+			t.Errorf("not in the example:\n%s", code)
+		}
+	}
+	if len(blocks) == 0 {
+		t.Error("the page has no code")
 	}
 }
 

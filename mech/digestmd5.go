@@ -25,8 +25,10 @@ import (
 // Security layers (qop=auth-int and auth-conf, digestmd5_layer.go) are negotiated only
 // if Layers permits them, and logins with the nonce of an earlier one (subsequent
 // authentication, digestmd5_again.go) only if there are Nonces. Not both at once:
-// H(A1), of which the keys of a layer are made, depends on the two nonces alone, so
-// that a second connection would have the key stream of the first.
+// H(A1), of which the keys of a layer are made, depends on password and nonces alone,
+// so that a second connection would have the key stream of the first. RFC 2831 does
+// not see it, and libsasl2 2.1.28 with reauth_timeout indeed sends the same octets for
+// the same text each time.
 
 // DIGESTMD5 is the DIGEST-MD5 mechanism.
 var DIGESTMD5 = &Mechanism{

@@ -162,16 +162,16 @@ func newOTPClient(base client) Client {
 
 // Bounds of a pass phrase, in characters (RFC 2289 section 6.0).
 const (
-	minOTPPhrase = 10
-	maxOTPPhrase = 63
+	MinOTPPhrase = 10
+	MaxOTPPhrase = 63
 )
 
 func (c *otpClient) Start() ([]byte, error) {
 	if err := c.checkCredentials(); err != nil {
 		return nil, err
 	}
-	if n := utf8.RuneCountInString(c.Password); n < minOTPPhrase || n > maxOTPPhrase {
-		return nil, malformed("malformed", fmt.Errorf("mech: an OTP pass phrase has %d to %d characters", minOTPPhrase, maxOTPPhrase))
+	if n := utf8.RuneCountInString(c.Password); n < MinOTPPhrase || n > MaxOTPPhrase {
+		return nil, malformed("malformed", fmt.Errorf("mech: an OTP pass phrase has %d to %d characters", MinOTPPhrase, MaxOTPPhrase))
 	}
 	m := otpNames{authcid: c.Username}
 	if c.Authzid != c.Username {

@@ -32,7 +32,8 @@ Prints "ok mech=..." or "no reason=..." with one of: refused, bad-server (the
 server broke the protocol or did not prove itself), unavailable, no-mechanism,
 no-connection. The first two exit with 1, the others with 3.
 
-With OAUTHBEARER and XOAUTH2, which have to be named, the password is a token.
+With OAUTHBEARER and XOAUTH2, which have to be named, the password is a token; with
+OTP, which has to be too, it is the pass phrase.
 Without --mech it takes the strongest mechanism offered, under TLS one that
 binds the login to it. A password is sent in
 the clear only with --insecure.`,
@@ -128,7 +129,8 @@ func (o *loginOptions) login(std *stdio, rawURL, user string) (*login, error) {
 }
 
 // candidates are the mechanism asked for or, strongest first, all that tell who
-// it is. NTLM must be asked for: whoever sits in between can pass it on.
+// it is. NTLM must be asked for: whoever sits in between can pass it on. So must OTP:
+// its passwords are few, and most users have no pass phrase.
 func (o *loginOptions) candidates() ([]*mech.Mechanism, error) {
 	if o.mechanism != "" {
 		m := mech.ByName(o.mechanism)
@@ -139,7 +141,7 @@ func (o *loginOptions) candidates() ([]*mech.Mechanism, error) {
 	}
 	var rows []*mech.Mechanism
 	for _, m := range mech.All() {
-		if m.Provides&mech.NoAnonymous != 0 && m != mech.NTLM {
+		if m.Provides&mech.NoAnonymous != 0 && m != mech.NTLM && m != mech.OTP {
 			rows = append(rows, m)
 		}
 	}

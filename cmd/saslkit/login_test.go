@@ -39,7 +39,11 @@ func TestLogin(t *testing.T) {
 			if impossible || m.Need != mech.NeedPassword && m.Need != mech.NeedSecret && m.Need != mech.NeedToken {
 				continue
 			}
-			if got := runCommand(t, "wrong\n", args...); got.code != 1 || got.out != "no reason=refused mech="+m.Name+"\n" || !strings.Contains(got.stderr, "535 5.7.8") {
+			wrong := "wrong"
+			if m == mech.OTP {
+				wrong = "wrong pass phrase"
+			}
+			if got := runCommand(t, wrong+"\n", args...); got.code != 1 || got.out != "no reason=refused mech="+m.Name+"\n" || !strings.Contains(got.stderr, "535 5.7.8") {
 				t.Errorf("%s %s with a wrong password: exit %d, output %q, errors %q", m.Name, channel, got.code, got.out, got.stderr)
 			}
 		}

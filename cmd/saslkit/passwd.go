@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -22,7 +23,7 @@ type passwd struct {
 	format   newFormat
 	password passwordSource
 
-	scram, noPlain          bool
+	scram, otp, noPlain     bool
 	options                 mech.SecretOptions
 	remove, disable, enable bool
 	ifNew, ifExists         bool
@@ -38,8 +39,9 @@ host's name, as for saslpasswd2. A file that is missing is made.
 
 All kinds of secret that the user has are replaced together, in one commit: no
 old password stays valid under another kind. With --scram, or if he has SCRAM
-keys already, those of all hashes are stored. With --no-plain the password itself
-is not: then CRAM-MD5 and DIGEST-MD5 do not work for him. SCRAM does, and PLAIN, which
+keys already, those of all hashes are stored. With --otp, or if he has one already,
+he gets a new series of one-time passwords, of which the password is the pass
+phrase. With --no-plain the password itself is not stored: then CRAM-MD5 and DIGEST-MD5 do not work for him. SCRAM does, and PLAIN, which
 Cyrus SASL refuses him.
 
 A disabled user's secrets are kept under names that Cyrus SASL does not read
@@ -64,6 +66,7 @@ func (p *passwd) register(f *pflag.FlagSet) {
 	f.StringVarP(&p.realm, "realm", "u", "", "the `REALM` of a name without one (default: the host's name)")
 	p.format.register(f)
 	f.BoolVar(&p.scram, "scram", false, "store SCRAM keys as well")
+	f.BoolVar(&p.otp, "otp", false, "store a series of one-time passwords as well (10 to 63 characters)")
 	f.IntVar(&p.options.Iterations, "iterations", 0, "`COUNT` of the SCRAM keys, 4096 to 1000000 (default 10000)")
 	f.BoolVar(&p.noPlain, "no-plain", false, "do not store the password itself")
 	f.BoolVar(&p.remove, "delete", false, "delete the user: every property he has")
@@ -83,7 +86,7 @@ func (p *passwd) contradiction() error {
 		}
 	}
 	slices.Sort(alone)
-	sets := p.scram || p.options.Iterations != 0 || p.noPlain || p.ifNew || p.password != passwordSource{}
+	sets := p.scram || p.otp || p.options.Iterations != 0 || p.noPlain || p.ifNew || p.password != passwordSource{}
 	switch {
 	case len(alone) > 1:
 		return usage("passwd: %s exclude each other", strings.Join(alone, " and "))
@@ -107,6 +110,9 @@ func (p *passwd) set(ctx context.Context, given string) error {
 	password, err := p.password.readNew(p.std, name.String())
 	if err != nil {
 		return err
+	}
+	if n := utf8.RuneCountInString(password); p.otp && (n < mech.MinOTPPhrase || n > mech.MaxOTPPhrase) {
+		return usage("passwd: a pass phrase of OTP has %d to %d characters", mech.MinOTPPhrase, mech.MaxOTPPhrase)
 	}
 	maker := secretMaker{userName: name, password: password, options: p.options}
 	if _, err := maker.make(verifier.KindPassword); err != nil {
@@ -160,8 +166,11 @@ func (p *passwd) kinds(e verifier.Entry) ([]verifier.Kind, error) {
 			}
 		}
 	}
+	if p.otp && !slices.Contains(kinds, verifier.KindOTP) {
+		kinds = append(kinds, verifier.KindOTP)
+	}
 	if len(kinds) == 0 {
-		return nil, usage("passwd: with --no-plain alone the user would have no secret at all: add --scram")
+		return nil, usage("passwd: with --no-plain alone the user would have no secret at all: add --scram or --otp")
 	}
 	return kinds, nil
 }

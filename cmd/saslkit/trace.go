@@ -97,6 +97,13 @@ func redactResponse(mechanism string, number int, response []byte) string {
 		}
 	case "DIGEST-MD5":
 		return quotedMessage(digestProof.ReplaceAllString(text, "${1}"+hidden))
+	case "OTP":
+		if number == 0 {
+			return quotedMessage(text)
+		}
+		if form, _, ok := strings.Cut(text, ":"); ok {
+			return quotedMessage(form + ":" + hidden)
+		}
 	case "NTLM":
 		return describeNTLM(response)
 	case "OAUTHBEARER", "XOAUTH2":
@@ -111,7 +118,7 @@ func redactChallenge(mechanism string, challenge []byte) string {
 		return quotedMessage(scramProof.ReplaceAllString(string(challenge), "${1}"+hidden))
 	}
 	switch mechanism {
-	case "LOGIN", "CRAM-MD5", "PLAIN", "EXTERNAL", "ANONYMOUS", "OAUTHBEARER", "XOAUTH2":
+	case "LOGIN", "CRAM-MD5", "PLAIN", "EXTERNAL", "ANONYMOUS", "OAUTHBEARER", "XOAUTH2", "OTP":
 		return quotedMessage(string(challenge))
 	case "DIGEST-MD5":
 		return quotedMessage(digestProof.ReplaceAllString(string(challenge), "${1}"+hidden))

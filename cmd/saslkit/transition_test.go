@@ -221,12 +221,12 @@ func TestUsersCoverage(t *testing.T) {
 	commandCase{args: append([]string{"users", "--coverage", "--delete-void", "-f", db}, from...), out: strings.Join([]string{
 		"deleted\t1 void copies",
 		"sasldb:" + db + "\t1 users, 0 disabled",
-		"PLAIN, LOGIN\t1", "CRAM-MD5\t0", "DIGEST-MD5\t0", "SCRAM-SHA-1\t1", "SCRAM-SHA-224\t0", "SCRAM-SHA-256\t1", "SCRAM-SHA-384\t0", "SCRAM-SHA-512\t0", "SCRAM-SHA3-512\t0",
+		"PLAIN, LOGIN\t1", "CRAM-MD5\t0", "DIGEST-MD5\t0", "NTLM\t0", "OTP\t0", "SCRAM-SHA-1\t1", "SCRAM-SHA-224\t0", "SCRAM-SHA-256\t1", "SCRAM-SHA-384\t0", "SCRAM-SHA-512\t0", "SCRAM-SHA3-512\t0",
 		"copies from shadow:" + shadow + "\t1, void 0, void within a week 0",
 		"shadow:" + shadow + "\t1 users",
 		all,
 	}, "\n") + "\n"}.check(t)
-	coverage(0, `{"store":"sasldb:`+db+`","users":1,"disabled":0,"mechanisms":[{"mechanism":"PLAIN, LOGIN","users":1},{"mechanism":"CRAM-MD5","users":0},{"mechanism":"DIGEST-MD5","users":0},{"mechanism":"SCRAM-SHA-1","users":1},{"mechanism":"SCRAM-SHA-224","users":0},{"mechanism":"SCRAM-SHA-256","users":1},{"mechanism":"SCRAM-SHA-384","users":0},{"mechanism":"SCRAM-SHA-512","users":0},{"mechanism":"SCRAM-SHA3-512","users":0}],"copies":[{"source":"shadow:`+shadow+`","copies":1,"void":0,"void_within_a_week":0}],"verifier":{"name":"shadow:`+shadow+`","users":1},"ready":["SCRAM-SHA-1","SCRAM-SHA-256"],"verdict":"`+all+`"}`,
+	coverage(0, `{"store":"sasldb:`+db+`","users":1,"disabled":0,"mechanisms":[{"mechanism":"PLAIN, LOGIN","users":1},{"mechanism":"CRAM-MD5","users":0},{"mechanism":"DIGEST-MD5","users":0},{"mechanism":"NTLM","users":0},{"mechanism":"OTP","users":0},{"mechanism":"SCRAM-SHA-1","users":1},{"mechanism":"SCRAM-SHA-224","users":0},{"mechanism":"SCRAM-SHA-256","users":1},{"mechanism":"SCRAM-SHA-384","users":0},{"mechanism":"SCRAM-SHA-512","users":0},{"mechanism":"SCRAM-SHA3-512","users":0}],"copies":[{"source":"shadow:`+shadow+`","copies":1,"void":0,"void_within_a_week":0}],"verifier":{"name":"shadow:`+shadow+`","users":1},"ready":["SCRAM-SHA-1","SCRAM-SHA-256"],"verdict":"`+all+`"}`,
 		append(from, "--json")...)
 }
 

@@ -185,6 +185,10 @@ func errNTLMv1(user string) error {
 	return fmt.Errorf("mech: %q answers with NTLMv1, which is not allowed (set the client to NTLMv2)", user)
 }
 
+// errLMAlone is what Cyrus SASL's client comes to with its option ntlm_v2: what it sends
+// is of version 2, but without the names and the time.
+var errLMAlone = errors.New("mech: the client sends an LM response alone, which is not looked at (if it is Cyrus SASL's, leave out its ntlm_v2)")
+
 // read takes the last message apart. An LM response alone is refused, and so is
 // version 1 unless the site allows it, whoever the user is.
 func (s *ntlmServer) read(response []byte) (*ntlmAnswer, error) {
@@ -201,6 +205,9 @@ func (s *ntlmServer) read(response []byte) (*ntlmAnswer, error) {
 			return nil, &Error{Class: BadCredentials, Code: "bad-credentials", Err: errNTLMv1(m.User)}
 		}
 		return a, nil
+	}
+	if len(m.NT) == 0 {
+		return nil, malformed("malformed", errLMAlone)
 	}
 	version2, err := ntlm.ParseResponse(m.NT)
 	if err != nil {

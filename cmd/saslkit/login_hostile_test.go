@@ -184,6 +184,8 @@ func TestLoginToOddIMAPServers(t *testing.T) {
 	for _, test := range []scripted{
 		{name: "SASL-IR", url: imapScript(t, "SASL-IR AUTH=PLAIN", "C: A2 AUTHENTICATE PLAIN "+plainMessage+"\r\n", "S: A2 OK [CAPABILITY IMAP4rev1] done", "C: A3 LOGOUT", "S: * BYE", "S: A3 OK"), out: "ok mech=PLAIN\n"},
 		{name: "IMAP4rev2", url: imapScript(t, "imap4rev2 auth=plain", "C: A2 AUTHENTICATE PLAIN "+plainMessage+"\r\n", "S: A2 OK done"), out: "ok mech=PLAIN\n"},
+		{name: "NTLM as Microsoft's servers ask for it", args: []string{"--mech", "NTLM"},
+			url: imapScript(t, "AUTH=NTLM", "C: A2 AUTHENTICATE NTLM\r\n", "S: + ntlm supported", "C: TlRMTVNTUAAB", "S: A2 OK done"), out: "ok mech=NTLM\n"},
 		{name: "neither", url: imapScript(t, "AUTH=PLAIN", "C: A2 AUTHENTICATE PLAIN\r\n", "S: + ", "C: "+plainMessage+"\r\n", "S: A2 OK done"), out: "ok mech=PLAIN\n"},
 		{name: "bare plus, and equals sign", url: imapScript(t, "SASL-IR AUTH=LOGIN", "C: A2 AUTHENTICATE LOGIN\r\n", "S: +", "C: "+encoded("alice")+"\r\n", "S: + =", "C: "+encoded(canary)+"\r\n", "S: * OK still here", "S: A2 OK done"), out: "ok mech=LOGIN\n"},
 		{name: "empty initial response", args: []string{"--mech", "ANONYMOUS"}, url: imapScript(t, "SASL-IR AUTH=ANONYMOUS", "C: A2 AUTHENTICATE ANONYMOUS =\r\n", "S: A2 OK done"), out: "ok mech=ANONYMOUS\n"},

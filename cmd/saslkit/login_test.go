@@ -65,6 +65,7 @@ func TestLoginChoices(t *testing.T) {
 		{name: "bound to the channel", stdin: in, args: login("--starttls", "--insecure", url, l.user), out: "ok mech=SCRAM-SHA3-512-PLUS\n", err: []string{yes}},
 		{name: "name of the mechanism in lower case", stdin: in, args: login("--mech", "cram-md5", url, l.user), out: "ok mech=CRAM-MD5\n", err: []string{yes}},
 		{name: "password in the clear", stdin: in, args: login("--mech", "PLAIN", url, l.user), code: 3, out: "no reason=no-mechanism\n", err: []string{"only under TLS: PLAIN", "--starttls", "--insecure"}},
+		{name: "NTLM in the clear", stdin: in, args: login("--mech", "NTLM", url, l.user), code: 3, out: "no reason=no-mechanism\n", err: []string{"only under TLS: NTLM", "--insecure"}},
 		{name: "unknown certificate", stdin: in, args: login("--starttls", url, l.user), code: 3, out: "no reason=no-connection\n", err: []string{"certificate", "--insecure"}},
 		{name: "not offered", stdin: in, args: login("--mech", "EXTERNAL", url, l.user), code: 3, out: "no reason=no-mechanism\n", err: []string{"not offered", " PLAIN LOGIN ANONYMOUS"}},
 		{name: "for somebody else", stdin: in, args: login("--mech", "PLAIN", "--insecure", "--authzid", "bob", url, l.user), code: 1, out: "no reason=refused mech=PLAIN\n", err: []string{"Not permitted to act"}},

@@ -1,5 +1,7 @@
 """Logs in with the client half of Cyrus SASL: libsasl2_login.py smtp|imap PORT MECHANISM USER PASSWORD [CERTIFICATE [BINDING]]
 
+MECHANISM may be followed by options of the library, as in NTLM,ntlm_v2=yes.
+
 The library computes every message; this script only carries them. With a certificate STARTTLS comes first. For a
 mechanism with -PLUS the library is told of a channel binding, tls-server-end-point or tls-unique, which TLS 1.3 does not
 have. The exit status is 0 if the server said yes and the library is content with the server's proof, where the mechanism
@@ -13,11 +15,13 @@ import sys
 from ctypes import (CDLL, CFUNCTYPE, POINTER, Structure, byref, c_char_p, c_int, c_uint, c_ulong, c_void_p, cast,
                     create_string_buffer, string_at)
 
-OK, CONTINUE = 0, 1
-CB_END, CB_USER, CB_AUTHNAME, CB_PASS, CB_GETREALM = 0, 0x4001, 0x4002, 0x4004, 0x4008
+OK, CONTINUE, FAIL = 0, 1, -1
+CB_END, CB_GETOPT, CB_USER, CB_AUTHNAME, CB_PASS, CB_GETREALM = 0, 1, 0x4001, 0x4002, 0x4004, 0x4008
 CHANNEL_BINDING, SEC_PROPS = 21, 101
 
 protocol, port, mechanism, user, password = sys.argv[1:6]
+mechanism, *options = mechanism.split(",")
+options = dict(o.split("=") for o in options)
 certificate = sys.argv[6] if len(sys.argv) > 6 else None
 binding = sys.argv[7] if len(sys.argv) > 7 else "tls-server-end-point"
 
@@ -67,13 +71,24 @@ def realm(_, _which, offered, result):
     return OK
 
 
+@CFUNCTYPE(c_int, c_void_p, c_char_p, c_char_p, POINTER(c_void_p), POINTER(c_uint))
+def option(_, _plugin, name, result, length):
+    value = options.get(name.decode())
+    if value is None:
+        return FAIL
+    result[0] = memory(value.encode())
+    if length:
+        length[0] = len(value)
+    return OK
+
+
 class Cyrus:
     """One login attempt of libsasl2."""
 
     def __init__(self):
         self.lib = CDLL("libsasl2.so.2")
         self.lib.sasl_errdetail.restype = c_char_p
-        procs = [(CB_USER, simple), (CB_AUTHNAME, simple), (CB_PASS, secret), (CB_GETREALM, realm)]
+        procs = [(CB_GETOPT, option), (CB_USER, simple), (CB_AUTHNAME, simple), (CB_PASS, secret), (CB_GETREALM, realm)]
         table = [Callback(i, cast(p, c_void_p).value, None) for i, p in procs] + [Callback(CB_END, None, None)]
         self.callbacks = (Callback * len(table))(*table)
         self.conn = c_void_p()

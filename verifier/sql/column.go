@@ -175,10 +175,13 @@ type holding struct {
 // Cyrus then takes the word for the password.
 const deletedText = "NULL"
 
+var errDeleted = errors.New("the word " + deletedText + ", which Cyrus SASL stores for what is deleted")
+
 // read makes sense of the text. scheme is that of passwords without one.
 func (h *holding) read(scheme string) {
 	if h.text == deletedText {
-		h.text = ""
+		h.err = errDeleted
+		return
 	}
 	if h.text == "" {
 		return

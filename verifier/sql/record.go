@@ -30,10 +30,10 @@ type record struct {
 	locks    string // the name of the column that says disabled; "" for none
 }
 
-// exists reports whether the user is there: something that lets him in is held. With
-// Cyrus too a NULL is nobody's.
+// exists reports whether the user is there: something that lets him in is held. A NULL
+// is nobody's.
 func (rec *record) exists() bool {
-	return slices.ContainsFunc(rec.holdings, func(h holding) bool { return h.text != "" })
+	return slices.ContainsFunc(rec.holdings, func(h holding) bool { return h.text != "" && h.err != errDeleted })
 }
 
 // fromRow reads a row by the names of its columns. A single column that has none of
@@ -76,10 +76,19 @@ func (db *DB) fromRow(r verifier.Request, w row, now time.Time) (*record, error)
 	return rec, nil
 }
 
-// read makes sense of what is held. The password comes first: it is the one in force.
+// read makes sense of what is held. The password comes first: it is the one in force. If
+// it was deleted so is the user, with keys that whoever deleted him did not know of.
 func (rec *record) read(scheme string) {
+	deleted := false
 	for i := range rec.holdings {
-		rec.holdings[i].read(scheme)
+		h := &rec.holdings[i]
+		h.read(scheme)
+		deleted = deleted || h.column.isPassword() && h.err == errDeleted
+	}
+	for i := range rec.holdings {
+		if deleted {
+			rec.holdings[i].value, rec.holdings[i].err = stored.Value{}, errDeleted
+		}
 	}
 	slices.SortStableFunc(rec.holdings, func(a, b holding) int {
 		switch {

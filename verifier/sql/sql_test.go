@@ -63,6 +63,8 @@ func TestRows(t *testing.T) {
 		{"deleted by Cyrus", "password", []any{"NULL"}, "NULL", verifier.ErrNoUser},
 		{"a password like that word", "password", []any{"null"}, "null", nil},
 		{"that word, meant so", "password", []any{"{PLAIN}NULL"}, "NULL", nil},
+		{"deleted by Cyrus but for keys", "scram_sha_256 otp password", []any{scram256(t, "secret"), "md5\t0499\tvm3333\t2b2b2ef89c2e8954\t00000000000000000000", "NULL"}, "secret", verifier.ErrNoUser},
+		{"a password without the keys that Cyrus cleared", "password authPassword", []any{"secret", "NULL"}, "secret", nil},
 		{"keys that Cyrus cleared", "authPassword otp", []any{"NULL", []byte("NULL")}, "NULL", verifier.ErrNoUser},
 		{"a single column of another name", "pw", []any{"secret"}, "secret", nil},
 		{"Cyrus's name", "USERPASSWORD quota", []any{"secret", int64(5)}, "secret", nil},

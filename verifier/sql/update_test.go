@@ -114,7 +114,8 @@ func TestUpdate(t *testing.T) {
 		{"a password that looks like a scheme", full(), []verifier.Secret{password("{x}y")}, map[string]any{"password": "{PLAIN}{x}y", "scram_sha_256": nil, "otp": nil}},
 		{"a password that looks like a hash", full(), []verifier.Secret{password(bcrypt)}, map[string]any{"password": "{PLAIN}" + bcrypt, "scram_sha_256": nil, "otp": nil}},
 		{"a password that looks like a deleted one", full(), []verifier.Secret{password("NULL")}, map[string]any{"password": "{PLAIN}NULL", "scram_sha_256": nil, "otp": nil}},
-		{"a user whom Cyrus deleted", map[string]any{"password": "NULL"}, []verifier.Secret{password("new")}, map[string]any{"password": "new"}},
+		{"a user whom Cyrus deleted", map[string]any{"password": "NULL", "scram_sha_256": scram256(t, "old")}, []verifier.Secret{password("new")}, map[string]any{"password": "new", "scram_sha_256": nil}},
+		{"keys for a user whom Cyrus deleted", map[string]any{"password": "NULL"}, []verifier.Secret{keys}, map[string]any{"password": nil, "scram_sha_256": scram256(t, "x")}},
 		{"a hash is passed on", map[string]any{"password": bcrypt}, []verifier.Secret{{Kind: verifier.KindCheck, Value: []byte(bcrypt)}, otp}, map[string]any{"password": bcrypt, "otp": string(otp.Value)}},
 		{"nothing left", full(), nil, map[string]any{"password": nil, "scram_sha_256": nil, "otp": nil}},
 	} {
@@ -166,6 +167,24 @@ func TestUpdateRefused(t *testing.T) {
 	}
 	if err := put(newDB(t, Options{}, &fake{}), t, password("x")); !errors.Is(err, errors.ErrUnsupported) {
 		t.Error(err)
+	}
+}
+
+// TestUpdateRemoves: nothing that is held stays, neither the word that Cyrus deletes by nor
+// the keys that it left.
+func TestUpdateRemoves(t *testing.T) {
+	t.Parallel()
+	for _, password := range []string{"old", "NULL"} {
+		db, b, _ := newTable(t, map[string]any{"password": password, "scram_sha_256": scram256(t, "old")})
+		err := db.Update(t.Context(), verifier.Request{User: "alice"}, func(e verifier.Entry) (verifier.Entry, error) {
+			if deleted := password == "NULL"; e.Exists == deleted || deleted && e.Secrets != nil {
+				t.Errorf("%s: %d secrets, exists %v", password, len(e.Secrets), e.Exists)
+			}
+			return verifier.Entry{}, nil
+		})
+		if diff := cmp.Diff(map[string]any{"password": nil, "scram_sha_256": nil}, b.values); diff != "" || err != nil {
+			t.Errorf("%s: %v, (-want +got):\n%s", password, err, diff)
+		}
 	}
 }
 

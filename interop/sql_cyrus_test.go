@@ -4,7 +4,6 @@ package interop
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,125 +11,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/saslkit/saslkit"
 	"github.com/saslkit/saslkit/internal/peers"
+	"github.com/saslkit/saslkit/mech"
 	"github.com/saslkit/saslkit/verifier"
-	saslsql "github.com/saslkit/saslkit/verifier/sql"
 )
-
-// saslNoUser is libsasl2's code for a user whom it does not find.
-const saslNoUser = -20
-
-// A pluginEngine is how Cyrus SASL's plugin sql gets on with a database.
-type pluginEngine struct {
-	keys    string // sql_ keys for the plugin and for us
-	absent  string // those of a database that is not there
-	down    int    // what the plugin says then
-	escapes bool   // quotes and backslashes in names and passwords are written as the database reads them
-	inserts bool   // saslpasswd2 adds users
-	last    bool   // the last of several rows counts, not the first
-	// what a NULL is as a password, where it is one
-	null, word int // the code for the password "", and for "NULL"
-}
-
-// cyrusSQL is the plugin and our verifier, on one table and by one file.
-type cyrusSQL struct {
-	*database
-	pluginEngine
-	folder string // of the file
-	server *libsasl2Server
-	store  *saslsql.DB
-	auth   *saslkit.Authenticator
-}
-
-var pluginMechanisms = []string{"PLAIN", "CRAM-MD5", "DIGEST-MD5", scram256}
-
-// pluginKeys are the keys of a file beside those of the database.
-func pluginKeys(o saslsql.Options) string {
-	return "pwcheck_method: auxprop\nauxprop_plugin: sql\nlog_level: 0\nmech_list: " + strings.Join(pluginMechanisms, " ") +
-		"\nsql_select: " + o.Select + "\nsql_insert: " + o.Insert + "\nsql_update: " + o.Update + "\n"
-}
-
-// pluginFolder is a SASL_CONF_PATH with the file of a server and that of saslpasswd2,
-// which say the same.
-func pluginFolder(t *testing.T, conf string) string {
-	t.Helper()
-	folder := t.TempDir()
-	for _, name := range []string{"interop.conf", "saslpasswd.conf"} {
-		writeFile(t, filepath.Join(folder, name), []byte(conf))
-	}
-	return folder
-}
-
-// pluginStatements are those of the howtos; column is %p, or the name of one.
-func pluginStatements(column string) saslsql.Options {
-	const where = " WHERE username = '%u' AND realm = '%r'"
-	return saslsql.Options{
-		Select: "SELECT " + column + " FROM sasl_users" + where,
-		Insert: "INSERT INTO sasl_users (username, realm, " + column + ") VALUES ('%u', '%r', '%v')",
-		Update: "UPDATE sasl_users SET " + column + " = '%v'" + where,
-	}
-}
-
-func newCyrusSQL(t *testing.T, d *database, e pluginEngine, server, column string) *cyrusSQL {
-	t.Helper()
-	o := pluginStatements(column)
-	c := &cyrusSQL{database: d, pluginEngine: e, folder: pluginFolder(t, e.keys+pluginKeys(o)), store: d.new(t, o)}
-	in, out := peers.Start(t, need(t, "env"), "SASL_CONF_PATH="+c.folder, server, "-", sqlRealm)
-	c.server = &libsasl2Server{in, out}
-	c.auth = &saslkit.Authenticator{Verifier: c.store, Mechanisms: pluginMechanisms, Policy: labPolicy}
-	return c
-}
-
-// saslpasswd2 sets a password, or deletes the user.
-func (c *cyrusSQL) saslpasswd2(t *testing.T, flag, user, password string) error {
-	t.Helper()
-	cmd := feed(exec.Command(need(t, "saslpasswd2"), flag, "-p", "-u", sqlRealm, user), password)
-	cmd.Env = append(os.Environ(), "SASL_CONF_PATH="+c.folder)
-	return cmd.Run()
-}
-
-// update has our verifier set a password.
-func (c *cyrusSQL) update(t *testing.T, user, password string) {
-	t.Helper()
-	err := c.store.Update(t.Context(), verifier.Request{User: user, Realm: sqlRealm}, func(verifier.Entry) (verifier.Entry, error) {
-		return verifier.Entry{Exists: true, Secrets: []verifier.Secret{{Kind: verifier.KindPassword, Value: []byte(password)}}}, nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// wantOurs logs in to our server by every mechanism, with the right password and a wrong one.
-func (c *cyrusSQL) wantOurs(t *testing.T, user, password string) {
-	t.Helper()
-	for _, m := range pluginMechanisms {
-		if r, err := loginAs(c.auth, m, user, password); err != nil || r.User != user {
-			t.Errorf("%s by %s: %v", user, m, err)
-		}
-		wantRefused(t, c.auth, m, user, password+"x")
-	}
-}
-
-// wantCyrus logs in to libsasl2's, which refuses with a code.
-func (c *cyrusSQL) wantCyrus(t *testing.T, code int, user, password string) {
-	t.Helper()
-	for _, m := range pluginMechanisms {
-		err := login{mechanism: m, user: user, password: password}.into(t, c.server.server(m, noBinding))
-		var refusal *libsasl2Refusal
-		if errors.As(err, &refusal) && refusal.code == code || err == nil && code == saslOK {
-			continue
-		}
-		t.Errorf("%s by %s: %v, want code %d", user, m, err, code)
-	}
-}
-
-// ours is what our verifier says to a password.
-func (c *cyrusSQL) ours(t *testing.T, user, password string) error {
-	t.Helper()
-	_, err := c.store.VerifyPassword(t.Context(), verifier.Request{User: user, Realm: sqlRealm}, password)
-	return err
-}
 
 // awkward are names that a statement must not take for anything else.
 var awkward = []string{"o'brien", `back\slash\`, `"quoted"`, "100%u%p%%", "jürgen 日本;--"}
@@ -140,16 +24,14 @@ const awkwardPassword = `it's \ 100%u "wörd";--`
 
 // besideCyrus compares the plugin with our verifier.
 func besideCyrus(t *testing.T, command string, d *database, e pluginEngine) {
-	needCyrusModules(t)
-	if found, _ := filepath.Glob("/usr/lib*/*/sasl2/libsql.so"); len(found) == 0 {
-		peers.Missing(t, "the plugin sql of libsasl2 (Debian package libsasl2-modules-sql)")
-	}
-	d.run(t, "CREATE TABLE sasl_users (username NAME NOT NULL, realm NAME NOT NULL, userPassword VARCHAR(9000))")
+	needCyrusPlugin(t)
+	d.run(t, "CREATE TABLE sasl_users (username NAME NOT NULL, realm NAME NOT NULL, userPassword VARCHAR(9000), authPassword VARCHAR(500))")
 	server := peers.Compile(t, "testdata/libsasl2_server.c", libsasl2)
 	byProperty, byColumn := newCyrusSQL(t, d, e, server, "%p"), newCyrusSQL(t, d, e, server, "userPassword")
 	t.Run("users of saslpasswd2", func(t *testing.T) { byProperty.ofSaslpasswd2(t) })
 	t.Run("users of ours", func(t *testing.T) { byProperty.ofOurs(t) })
 	t.Run("users of ours in one column", func(t *testing.T) { byColumn.ofOurs(t) })
+	t.Run("keys", func(t *testing.T) { byProperty.ofKeys(t) })
 	t.Run("what saslpasswd2 takes away", func(t *testing.T) { byProperty.deleted(t); byColumn.overwritten(t) })
 	t.Run("differences", func(t *testing.T) { byProperty.differ(t); byColumn.differ(t) })
 	t.Run("trouble", func(t *testing.T) { byProperty.trouble(t, command) })
@@ -199,10 +81,27 @@ func (c *cyrusSQL) ofOurs(t *testing.T) {
 	}
 }
 
-// deleted: a user whom saslpasswd2 deletes has the password NULL, with Cyrus.
+// ofKeys: SCRAM keys alone are of use to us. Cyrus looks at the password before them, and
+// where a NULL is one to it they are of no use.
+func (c *cyrusSQL) ofKeys(t *testing.T) {
+	secrets, err := mech.SecretOptions{Iterations: mech.MinIterations}.Secrets("keys", sqlRealm, "secret", verifier.KindSCRAMSHA256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.run(t, "DELETE FROM sasl_users")
+	c.hold(t, "keys", secrets...)
+	if _, err := loginAs(c.auth, scram256, "keys", "secret"); err != nil {
+		t.Error(err)
+	}
+	c.wantCyrusBy(t, scram256, c.keys, "keys", "secret")
+}
+
+// deleted: a user whom saslpasswd2 deletes has the password NULL, with Cyrus. Keys that
+// are still there are of no use to him.
 func (c *cyrusSQL) deleted(t *testing.T) {
 	c.run(t, "DELETE FROM sasl_users")
 	c.update(t, "gone", "secret")
+	c.run(t, "UPDATE sasl_users SET authPassword = '"+sqlSecret(t, verifier.KindSCRAMSHA256, "gone", "secret")+"'")
 	if err := c.saslpasswd2(t, "-d", "gone", ""); err != nil {
 		t.Fatal(err)
 	}
@@ -227,8 +126,10 @@ func (c *cyrusSQL) nobody(t *testing.T, user string) {
 	for _, m := range pluginMechanisms {
 		wantRefused(t, c.auth, m, user, "NULL")
 	}
-	if err := c.ours(t, user, "NULL"); !errors.Is(err, verifier.ErrNoUser) {
-		t.Errorf("%s: %v", user, err)
+	for _, password := range []string{"NULL", "secret"} {
+		if err := c.ours(t, user, password); !errors.Is(err, verifier.ErrNoUser) {
+			t.Errorf("%s with %s: %v", user, password, err)
+		}
 	}
 }
 
@@ -236,10 +137,10 @@ func (c *cyrusSQL) nobody(t *testing.T, user string) {
 func (c *cyrusSQL) differ(t *testing.T) {
 	const sha1, sha512 = "{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=", "$6$saltstring$AIsRs/Ee56G/tC8MEHhvReZTfx8u3rXXMl6eYrjCG9ibix19DxoMBLogdTET5Ukw9Sf7eZTITsuk0Ry5qulYz."
 	long := strings.Repeat("x", 8200) // Cyrus reads 8,190 bytes of it, and one that is nobody's
-	c.run(t, "DELETE FROM sasl_users", "INSERT INTO sasl_users VALUES ('plain', 'mail.example', 'secret'), ('null', 'mail.example', NULL), ('word', 'mail.example', 'NULL'),"+
+	c.run(t, "DELETE FROM sasl_users", "INSERT INTO sasl_users (username, realm, userPassword) VALUES ('plain', 'mail.example', 'secret'), ('null', 'mail.example', NULL), ('word', 'mail.example', 'NULL'),"+
 		"('empty', 'mail.example', ''), ('sha1', 'mail.example', '"+sha1+"'), ('sha512', 'mail.example', '"+sha512+"'), ('blank', 'mail.example', 'secret '),"+
 		"('long', 'mail.example', '"+long+"'), ('hosted', 'host.example', 'secret')",
-		"INSERT INTO sasl_users VALUES ('twice', 'mail.example', 'first')", "INSERT INTO sasl_users VALUES ('twice', 'mail.example', 'last')")
+		"INSERT INTO sasl_users (username, realm, userPassword) VALUES ('twice', 'mail.example', 'first')", "INSERT INTO sasl_users (username, realm, userPassword) VALUES ('twice', 'mail.example', 'last')")
 	first, last := saslOK, saslBadAuth
 	if c.last {
 		first, last = last, first
@@ -294,7 +195,7 @@ func (c *cyrusSQL) trouble(t *testing.T, command string) {
 		name, conf string
 		cyrus      int
 	}{
-		{"no such column", c.keys + pluginKeys(pluginStatements("nothing")), saslNoUser},
+		{"no such column", c.lines + pluginKeys(pluginStatements("nothing")), saslNoUser},
 		{"no such database", c.absent + pluginKeys(pluginStatements("%p")), c.down},
 	} {
 		folder := pluginFolder(t, row.conf)
@@ -311,7 +212,7 @@ func (c *cyrusSQL) trouble(t *testing.T, command string) {
 
 // command: saslkit reads the file that libsasl2 reads.
 func (c *cyrusSQL) command(t *testing.T, command string) {
-	c.run(t, "DELETE FROM sasl_users", "INSERT INTO sasl_users VALUES ('plain', 'mail.example', 'secret')")
+	c.run(t, "DELETE FROM sasl_users", "INSERT INTO sasl_users (username, realm, userPassword) VALUES ('plain', 'mail.example', 'secret')")
 	conf := filepath.Join(c.folder, "interop.conf")
 	var offered []string
 	for line := range strings.Lines(runOn(t, "", command, "mechs", "--conf", conf, "-r", sqlRealm)) {
@@ -331,35 +232,16 @@ func (c *cyrusSQL) command(t *testing.T, command string) {
 	c.wantCyrus(t, saslOK, "plain", "secret")
 }
 
-// PostgreSQL's plugin takes a NULL for an empty password.
-func besideCyrusPostgres(t *testing.T, command string, s *postgresServer) {
-	keys := "sql_engine: pgsql\nsql_hostnames: %s:%s\nsql_user: " + postgresAdmin + "\nsql_database: postgres\n"
-	besideCyrus(t, command, s.database, pluginEngine{
-		keys: fmt.Sprintf(keys, s.postgres.dir, s.port), absent: fmt.Sprintf(keys, "127.0.0.1", freePort(t)), down: saslFail,
-		escapes: true, inserts: true, null: saslOK, word: saslBadAuth,
-	})
-}
-
-// MySQL's library does not take a socket for a host, as we do.
-func besideCyrusMaria(t *testing.T, command string, s *mariaServer) {
-	s.database.run(t, "CREATE USER plugin@'127.0.0.%' IDENTIFIED BY 'canary-of-mine'", "GRANT ALL ON mysql.* TO plugin@'127.0.0.%'")
-	keys := "sql_engine: mysql\nsql_hostnames: 127.0.0.1:%s\nsql_user: plugin\nsql_passwd: canary-of-mine\nsql_database: mysql\n"
-	besideCyrus(t, command, s.database, pluginEngine{
-		keys: fmt.Sprintf(keys, s.port), absent: fmt.Sprintf(keys, freePort(t)), down: saslFail,
-		escapes: true, inserts: true, null: saslNoUser, word: saslNoUser,
-	})
-}
-
-// SQLite's plugin adds no users, since it takes a user without a row for one with; it puts
-// backslashes before quotes, which to SQLite say nothing; reads a NULL as the word; and
+// SQLite's plugin adds no users, since it takes a user without a row for one with; it finds
+// no names with quotes or backslashes; reads a NULL as the word; and
 // makes a file that is missing.
 func TestSQLiteCyrus(t *testing.T) {
 	t.Parallel()
 	d := newSQLite(t)
 	missing := filepath.Join(t.TempDir(), "missing.db")
 	besideCyrus(t, saslkitCommand(t), d, pluginEngine{
-		keys: d.conf, absent: "sql_engine: sqlite3\nsql_database: " + missing + "\n", down: saslNoUser,
-		last: true, null: saslBadAuth, word: saslOK,
+		lines: d.conf, absent: "sql_engine: sqlite3\nsql_database: " + missing + "\n", down: saslNoUser,
+		last: true, null: saslBadAuth, word: saslOK, keys: saslBadAuth,
 	})
 	if _, err := os.Stat(missing); err != nil {
 		t.Error("the plugin made no file")

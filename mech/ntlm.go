@@ -196,7 +196,7 @@ func (s *ntlmServer) read(response []byte) (*ntlmAnswer, error) {
 	if err != nil {
 		return nil, malformed("malformed", err)
 	}
-	if len(m.Domain) > s.Limits.name() {
+	if len(m.User) > s.Limits.name() || len(m.Domain) > s.Limits.name() {
 		return nil, &Error{Class: Limit, Code: "too-long"}
 	}
 	a := &ntlmAnswer{Authenticate: m, asked: s.asked, negotiate: s.negotiate, challenge: s.challenge, message: response}

@@ -183,6 +183,7 @@ func TestNTLMServer(t *testing.T) {
 		{"name with NUL", al, func(x *ntlmTalk) []byte { return x.answer("al\x00", "", "secret", nil) }, Malformed},
 		{"name that SASLprep refuses", al, func(x *ntlmTalk) []byte { return x.answer("al\x07", "", "secret", nil) }, Malformed},
 		{"long name", al, func(x *ntlmTalk) []byte { return x.answer(long, "", "secret", nil) }, Limit},
+		{"long name, version 1", al, func(x *ntlmTalk) []byte { return x.answer(long, "", "secret", v1) }, Limit},
 		{"long domain", al, func(x *ntlmTalk) []byte { return x.answer("al", long, "secret", nil) }, Limit},
 		{"long message", al, func(x *ntlmTalk) []byte { return make([]byte, 65536) }, Limit},
 		{"no NT response", al, func(x *ntlmTalk) []byte {

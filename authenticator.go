@@ -38,7 +38,8 @@ type Authenticator struct {
 
 	// Mechanisms is the site's mech_list: these alone, in this order. Nil: every
 	// mechanism that can serve all users, strongest first, but not those that
-	// must be asked for by name (ANONYMOUS, CRAM-MD5, DIGEST-MD5).
+	// must be asked for by name (ANONYMOUS, CRAM-MD5, DIGEST-MD5, NTLM, OTP). APOP, which
+	// is a command of POP3, can be named too: see Peer.APOP.
 	Mechanisms []string
 	// Policy says which properties a mechanism must have, in the clear and
 	// under TLS.
@@ -175,12 +176,16 @@ func (a *Authenticator) Validate() error {
 		return errors.New("saslkit: no verifier is configured")
 	}
 	for _, name := range a.Mechanisms {
-		if mech.ByName(name) == nil {
+		if mech.ByName(name) == nil && !mech.SameName(name, mech.APOP.Name) {
 			faults = append(faults, fmt.Errorf("saslkit: mech_list names %q, which does not exist here (known: %s)", name, knownNames()))
 		}
 	}
 	offered := 0
-	for _, m := range a.offerable() {
+	rows := a.offerable()
+	if _, named := a.named(mech.APOP); named {
+		rows = append(rows, mech.APOP)
+	}
+	for _, m := range rows {
 		fault, ok := a.validate(m)
 		if fault != nil {
 			faults = append(faults, fault)

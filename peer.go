@@ -49,6 +49,8 @@ type Peer struct {
 	mapError func(*Error) error
 	server   mech.ServerConfig
 
+	timestamp string // of APOP, once it was asked for
+
 	mu       sync.Mutex
 	closed   bool
 	exchange *Exchange // under way, or nil

@@ -11,7 +11,8 @@ type Guard interface {
 	// It may wait, within the context, or refuse with an error matching
 	// ErrThrottled. The caller calls done exactly once with the outcome of
 	// the exchange: nil refunds the attempt, anything else keeps it counted.
-	// An exchange that is abandoned is settled with ErrAbandoned.
+	// An exchange that is abandoned is settled with ErrAbandoned. Where a client
+	// shows a token and no name, r.User is made from the token: "token" and a hash.
 	Admit(ctx context.Context, r Request) (done func(error), err error)
 }
 

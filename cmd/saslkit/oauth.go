@@ -27,7 +27,7 @@ type tokenKind struct {
 
 // tokenKinds are all kinds, in the order in which help lists them.
 var tokenKinds = []tokenKind{
-	{"introspect", []string{"introspection_url", "client_id", "client_secret", "bearer_token", "timeout"}, openIntrospection},
+	{"introspect", []string{"introspection_url", "client_id", "client_secret", "bearer_token", "timeout", "remember"}, openIntrospection},
 	{"jwt", []string{"keys", "algorithms"}, openJWT},
 }
 
@@ -116,6 +116,19 @@ func loadTokenFile(path string, known []string) (tokenFile, error) {
 // words are those of a list.
 func (t *tokenFile) words(key string) []string { return strings.Fields(t.values[key]) }
 
+// seconds is a time from 1 s on, 0 if the key is not set.
+func (t *tokenFile) seconds(key string, most uint64) (time.Duration, error) {
+	text, ok := t.values[key]
+	if !ok {
+		return 0, nil
+	}
+	n, err := strconv.ParseUint(text, 10, 16)
+	if err != nil || n == 0 || n > most {
+		return 0, fmt.Errorf("%s: %q is not 1 to %d seconds", key, text, most)
+	}
+	return time.Duration(n) * time.Second, nil
+}
+
 func (t *tokenFile) checks() oauth.Checks {
 	return oauth.Checks{
 		UserClaim: t.values["username_attribute"], Issuer: t.values["issuer"],
@@ -150,12 +163,11 @@ func openIntrospection(t tokenFile) (verifier.TokenVerifier, error) {
 		Checks: t.checks(), URL: t.values["introspection_url"], TLS: config,
 		ClientID: t.values["client_id"], ClientSecret: t.values["client_secret"], Bearer: t.values["bearer_token"],
 	}
-	if text, ok := t.values["timeout"]; ok {
-		seconds, err := strconv.ParseUint(text, 10, 8)
-		if err != nil || seconds == 0 || seconds > 5 {
-			return nil, fmt.Errorf("timeout: %q is not 1 to 5 seconds", text)
-		}
-		o.Timeout = time.Duration(seconds) * time.Second
+	if o.Timeout, err = t.seconds("timeout", 5); err != nil {
+		return nil, err
+	}
+	if o.Remember, err = t.seconds("remember", 300); err != nil {
+		return nil, err
 	}
 	return oauth.NewIntrospection(o)
 }

@@ -95,6 +95,8 @@ func TestTokenFiles(t *testing.T) {
 		{"no authorities", jwt("keys: "+keys, "tls_ca_cert_file: "+keys), 2, "holds no certificate"},
 		{"in the clear", "introspect:" + file("introspection_url: http://id.example/"), 2, "is not https"},
 		{"patience", "introspect:" + file("introspection_url: https://id.example/", "timeout: 60"), 2, "1 to 5 seconds"},
+		{"memory", "introspect:" + file("introspection_url: https://id.example/", "remember: 300"), 0, ""},
+		{"long memory", "introspect:" + file("introspection_url: https://id.example/", "remember: 301"), 2, "1 to 300 seconds"},
 		{"secret for everybody", "introspect:" + tokenFileOf(t, 0o644, "introspection_url: https://id.example/", "client_id: x", "client_secret: sesame"), 2, "chmod o="},
 	} {
 		got := runCommand(t, "", "mechs", "-r", "mail.example", "--tokens", c.spec)

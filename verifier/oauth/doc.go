@@ -2,8 +2,8 @@
 // Tokens of an Authenticator.
 //
 // [Introspection] asks the authorization server about each token (RFC 7662). It takes any
-// kind of token, and one that was revoked is refused at once; the price is a question for
-// each login. [JWT] looks at the signature of a token that says everything itself (RFC
+// kind of token, and one that was revoked is refused at once, or when it is forgotten; the
+// price is a question for each login. [JWT] looks at the signature of a token that says everything itself (RFC
 // 7519), with the public keys of the issuer; such a token is good until it expires,
 // whatever happens meanwhile.
 //

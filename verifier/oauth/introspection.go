@@ -31,6 +31,10 @@ type IntrospectionOptions struct {
 	Bearer string
 	// Timeout is how long an answer may take: 0, or more than 5 s, means 5 s.
 	Timeout time.Duration
+	// Remember is how long a good token is remembered, counted from the question and at
+	// most until it expires: 0 means not at all, more than 5 minutes means 5. For so long
+	// a revocation is overlooked.
+	Remember time.Duration
 	// TLS is for https; nil: the authorities of the system.
 	TLS *tls.Config
 }
@@ -43,6 +47,7 @@ type Introspection struct {
 	endpoint *endpoint
 	timeout  time.Duration
 	breaker  breaker.Breaker
+	memory   *memory
 	now      func() time.Time
 }
 
@@ -54,7 +59,7 @@ func NewIntrospection(o IntrospectionOptions) (*Introspection, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &Introspection{checks: o.Checks, endpoint: e, timeout: o.Timeout, now: time.Now}
+	v := &Introspection{checks: o.Checks, endpoint: e, timeout: o.Timeout, memory: newMemory(o.Remember), now: time.Now}
 	if v.timeout <= 0 || v.timeout > longest {
 		v.timeout = longest
 	}
@@ -90,21 +95,38 @@ func (v *Introspection) VerifyToken(ctx context.Context, _ verifier.Request, tok
 	case len(token) > maxToken:
 		return verifier.Account{}, v.checks.invalid("the token has more than %d bytes", maxToken)
 	}
+	if err := ctx.Err(); err != nil {
+		return verifier.Account{}, fmt.Errorf("oauth: %s: %w: %w", v.endpoint.url, verifier.ErrUnavailable, err)
+	}
+	hash, asked := v.memory.hash(token), v.now()
+	if user, ok := v.memory.user(hash, asked); ok {
+		return verifier.Account{User: user}, nil
+	}
 	text, err := v.ask(ctx, token)
 	if err != nil {
 		return verifier.Account{}, err
 	}
+	account, expires, err := v.judge(text)
+	if err == nil {
+		v.memory.keep(hash, account.User, asked, expires)
+	}
+	return account, err
+}
+
+// judge is what an answer comes to, and when the token expires if that is said.
+func (v *Introspection) judge(text []byte) (a verifier.Account, expires time.Time, err error) {
 	active, said, err := parseAnswer(text)
 	switch {
 	case err != nil:
-		return verifier.Account{}, fmt.Errorf("oauth: %s: %w: %w", v.endpoint.url, verifier.ErrUnavailable, err)
+		return verifier.Account{}, time.Time{}, fmt.Errorf("oauth: %s: %w: %w", v.endpoint.url, verifier.ErrUnavailable, err)
 	case !active:
-		return verifier.Account{}, v.checks.invalid("the token is not active")
+		return verifier.Account{}, time.Time{}, v.checks.invalid("the token is not active")
 	}
 	if err := v.checks.fits(&said, v.now()); err != nil {
-		return verifier.Account{}, err
+		return verifier.Account{}, time.Time{}, err
 	}
-	return v.checks.account(&said, "username")
+	a, err = v.checks.account(&said, "username")
+	return a, said.expires, err
 }
 
 // maxAnswer bounds the answer about a token, in bytes.

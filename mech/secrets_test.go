@@ -15,7 +15,7 @@ import (
 
 func TestSecretsOfPassword(t *testing.T) {
 	t.Parallel()
-	all := append([]verifier.Kind{verifier.KindPassword, verifier.KindCRAMMD5, verifier.KindDIGESTMD5, verifier.KindOTP}, verifier.SCRAMKinds()...)
+	all := append([]verifier.Kind{verifier.KindPassword, verifier.KindCRAMMD5, verifier.KindDIGESTMD5, verifier.KindOTP, verifier.KindNTHash}, verifier.SCRAMKinds()...)
 	secrets, err := Secrets("al", "example.com", "pen\u00adcil", append(all, verifier.KindPassword, verifier.KindCheck)...)
 	if err != nil {
 		t.Fatal(err)
@@ -31,6 +31,7 @@ func TestSecretsOfPassword(t *testing.T) {
 			verifier.KindPassword:  "pencil",
 			verifier.KindCRAMMD5:   string(CRAMMD5Secret("pencil")),
 			verifier.KindDIGESTMD5: string(DIGESTMD5Secret("al", "example.com", "pencil")),
+			verifier.KindNTHash:    string(NTLMSecret("pencil")),
 		}[s.Kind]
 		if want != "" && string(s.Value) != want {
 			t.Errorf("%v is %q, want %q", s.Kind, s.Value, want)

@@ -57,6 +57,7 @@ var secretColumns = func() []column {
 		{strings.ToLower(propertyCRAMMD5), cram, "CRAM-MD5"},
 		{"digest_md5", digest, "DIGEST-MD5"},
 		{strings.ToLower(propertyDIGESTMD5), digest, "DIGEST-MD5"},
+		{"nt_hash", verifier.KindsOf(verifier.KindNTHash), "NTLM"},
 		{"otp", otp, ""},
 		{strings.ToLower(propertyOTP), otp, ""},
 		{propertyOrigin, verifier.KindsOf(verifier.KindOrigin), ""},
@@ -132,7 +133,7 @@ func properties(kinds verifier.Kinds) []string {
 var kindWords = func() map[string]verifier.Kind {
 	words := map[string]verifier.Kind{
 		"password": verifier.KindPassword, "check": verifier.KindCheck,
-		"cram-md5": verifier.KindCRAMMD5, "digest-md5": verifier.KindDIGESTMD5, "otp": verifier.KindOTP,
+		"cram-md5": verifier.KindCRAMMD5, "digest-md5": verifier.KindDIGESTMD5, "nt-hash": verifier.KindNTHash, "otp": verifier.KindOTP,
 		"origin": verifier.KindOrigin,
 	}
 	for _, k := range verifier.SCRAMKinds() {
@@ -143,13 +144,13 @@ var kindWords = func() map[string]verifier.Kind {
 
 // ParseKinds reads a list of words separated by blanks: "password" for passwords that
 // are stored as they are, "check" for their hashes, and "scram-sha-256" and the others
-// of SCRAM, "cram-md5", "digest-md5", "otp", and "origin" for where copies are from.
+// of SCRAM, "cram-md5", "digest-md5", "nt-hash", "otp", and "origin" for where copies are from.
 func ParseKinds(list string) (verifier.Kinds, error) {
 	var kinds verifier.Kinds
 	for _, word := range strings.Fields(list) {
 		k, ok := kindWords[strings.ToLower(word)]
 		if !ok {
-			return 0, fmt.Errorf("sql: sql_kinds: no kind %.40q (known: password check scram-sha-1 scram-sha-256 scram-sha-512 … cram-md5 digest-md5 otp origin)", word)
+			return 0, fmt.Errorf("sql: sql_kinds: no kind %.40q (known: password check scram-sha-1 scram-sha-256 scram-sha-512 … cram-md5 digest-md5 nt-hash otp origin)", word)
 		}
 		kinds |= verifier.KindsOf(k)
 	}
@@ -268,10 +269,10 @@ func (c *column) write(s verifier.Secret, scheme string) (string, error) {
 		if text, err = verifier.FormatSCRAM(s, verifier.SCRAMRecord); err != nil {
 			return "", fmt.Errorf("sql: %w", err)
 		}
-	case s.Kind == verifier.KindCRAMMD5, s.Kind == verifier.KindDIGESTMD5:
+	case s.Kind == verifier.KindCRAMMD5, s.Kind == verifier.KindDIGESTMD5, s.Kind == verifier.KindNTHash:
 		text = hex.EncodeToString(s.Value)
 		if c.isPassword() {
-			text = map[verifier.Kind]string{verifier.KindCRAMMD5: "{CRAM-MD5}", verifier.KindDIGESTMD5: "{DIGEST-MD5}"}[s.Kind] + text
+			text = map[verifier.Kind]string{verifier.KindCRAMMD5: "{CRAM-MD5}", verifier.KindDIGESTMD5: "{DIGEST-MD5}", verifier.KindNTHash: "{NTLM}"}[s.Kind] + text
 		}
 	}
 	// What would be read as something else says what it is.

@@ -33,6 +33,7 @@
 //	scram_sha_256, scram_sha_1…  SCRAM keys, as SCRAM-SHA-256$4096:…$…:…
 //	authpassword                SCRAM keys of any hash
 //	cram_md5, digest_md5        in hex
+//	nt_hash                     the same, for NTLM
 //	otp                         the state of a series
 //	saslkit_origin              where a transition copied the user from
 //	disabled                    a boolean

@@ -77,7 +77,7 @@ func newTable(t testing.TB, values map[string]any) (*DB, *table, *fake) {
 	t.Helper()
 	b := &table{there: values != nil, values: values}
 	f := &fake{answer: b.answer}
-	db := newDB(t, Options{Insert: testInsert, Update: testUpdate, Kinds: verifier.KindsOf(verifier.KindPassword, verifier.KindSCRAMSHA256, verifier.KindOTP)}, f)
+	db := newDB(t, Options{Insert: testInsert, Update: testUpdate, Kinds: verifier.KindsOf(verifier.KindPassword, verifier.KindSCRAMSHA256, verifier.KindOTP, verifier.KindNTHash)}, f)
 	return db, b, f
 }
 
@@ -99,6 +99,8 @@ func TestUpdate(t *testing.T) {
 		t.Fatal(err)
 	}
 	otp := verifier.Secret{Kind: verifier.KindOTP, Value: []byte("md5\t0499\tvm3333\t2b2b2ef89c2e8954\t00000000000000000000")}
+	const ntHashInHex = "878d8014606cda29677a44efa1353fc7"
+	ntHash := verifier.Secret{Kind: verifier.KindNTHash, Value: mech.NTLMSecret("secret")}
 	full := func() map[string]any {
 		return map[string]any{"password": "old", "scram_sha_256": scram256(t, "old"), "otp": "md5\t0001\ta\tb\tc"}
 	}
@@ -117,6 +119,7 @@ func TestUpdate(t *testing.T) {
 		{"a user whom Cyrus deleted", map[string]any{"password": "NULL", "scram_sha_256": scram256(t, "old")}, []verifier.Secret{password("new")}, map[string]any{"password": "new", "scram_sha_256": nil}},
 		{"keys for a user whom Cyrus deleted", map[string]any{"password": "NULL"}, []verifier.Secret{keys}, map[string]any{"password": nil, "scram_sha_256": scram256(t, "x")}},
 		{"a hash is passed on", map[string]any{"password": bcrypt}, []verifier.Secret{{Kind: verifier.KindCheck, Value: []byte(bcrypt)}, otp}, map[string]any{"password": bcrypt, "otp": string(otp.Value)}},
+		{"an NT hash in the column of passwords", map[string]any{"password": "{NTLM}" + strings.Repeat("0", 32)}, []verifier.Secret{ntHash}, map[string]any{"password": "{NTLM}" + ntHashInHex}},
 		{"nothing left", full(), nil, map[string]any{"password": nil, "scram_sha_256": nil, "otp": nil}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -371,4 +374,20 @@ func FuzzPassword(f *testing.F) {
 			t.Fatalf("%q is stored as %q", text, written)
 		}
 	})
+}
+
+// TestNTHashColumn: a column of NT hashes is read and written without a scheme.
+func TestNTHashColumn(t *testing.T) {
+	t.Parallel()
+	c := secretColumn("NT_Hash")
+	want := verifier.Secret{Kind: verifier.KindNTHash, Value: mech.NTLMSecret("secret")}
+	text, err := c.write(want, "")
+	if err != nil || text != "878d8014606cda29677a44efa1353fc7" {
+		t.Fatalf("%q, %v", text, err)
+	}
+	h := holding{column: c, text: text}
+	h.read("")
+	if got, ok := h.secret(verifier.KindNTHash); !ok || string(got.Value) != string(want.Value) {
+		t.Errorf("%x, %v", got.Value, ok)
+	}
 }

@@ -139,6 +139,8 @@ func (c *ClientConfig) against(m *mech.Mechanism) (mech.Class, string) {
 		return mech.MechanismUnavailable, "needs a user name and a password"
 	case m.Need == mech.NeedToken && c.Credentials.Token == nil:
 		return mech.MechanismUnavailable, "needs a token"
+	case m == mech.XOAUTH2 && c.Credentials.Username == "" && c.Credentials.Authzid == "":
+		return mech.MechanismUnavailable, "needs a user name"
 	case m.TLSOnly && !c.Channel.Secure && c.Policy.Required(false) != 0:
 		return mech.EncryptionRequired, "only under TLS"
 	case missing != 0 && !c.Channel.Secure && c.Policy.Missing(m, true) == 0:

@@ -40,6 +40,7 @@ func TestClientReasons(t *testing.T) {
 		{"only strangers", saslkit.ClientConfig{Credentials: full, Offered: []string{"SECURID", "openid20", "N\x1bT"}, Channel: tls}, "does not exist here: SECURID, OPENID20)", mech.MechanismUnavailable},
 		{"token", saslkit.ClientConfig{Credentials: saslkit.Credentials{Username: "al", Token: mech.FixedToken("t")}, Offered: []string{"PLAIN", "SCRAM-SHA-256", "XOAUTH2"}, Channel: tls}, "XOAUTH2", 0},
 		{"token in the clear", saslkit.ClientConfig{Credentials: saslkit.Credentials{Username: "al", Token: mech.FixedToken("t")}, Offered: []string{"OAUTHBEARER", "XOAUTH2"}}, "only under TLS: OAUTHBEARER, XOAUTH2", mech.EncryptionRequired},
+		{"token without a name", saslkit.ClientConfig{Credentials: saslkit.Credentials{Token: mech.FixedToken("t")}, Offered: []string{"XOAUTH2"}, Channel: tls}, "needs a user name: XOAUTH2", mech.MechanismUnavailable},
 		{"no token", saslkit.ClientConfig{Credentials: full, Offered: []string{"OAUTHBEARER", "LOGIN"}, Channel: tls}, "LOGIN", 0},
 		{"in the clear", saslkit.ClientConfig{Credentials: full, Offered: []string{"PLAIN", "LOGIN", "KERBEROS_V4"}}, "only under TLS: PLAIN, LOGIN; ", mech.EncryptionRequired},
 		{"NTLM in the clear", saslkit.ClientConfig{Credentials: full, Offered: []string{"NTLM"}, Mechanisms: []string{"NTLM"}}, "only under TLS: NTLM", mech.EncryptionRequired},

@@ -202,7 +202,7 @@ func whatCyrusOffers(a *saslkit.Authenticator) []string {
 		}
 	}
 	probe := saslkit.Authenticator{
-		Verifier: a.Verifier, Secrets: a.Secrets, Mechanisms: names,
+		Verifier: a.Verifier, Secrets: a.Secrets, Tokens: a.Tokens, Mechanisms: names,
 		Policy: mech.Policy{Clear: mech.AnyMechanism, TLS: mech.AnyMechanism},
 	}
 	channel := underTLS()

@@ -68,6 +68,21 @@ func TestTokens(t *testing.T) {
 	}
 }
 
+// With the file of an application, which may have no mech_list.
+func TestTokensBesideConf(t *testing.T) {
+	t.Parallel()
+	spec := "introspect:" + tokenFileOf(t, 0o600, "introspection_url: https://id.example/")
+	for _, list := range []string{"", "mech_list: PLAIN XOAUTH2 OAUTHBEARER"} {
+		conf := tokenFileOf(t, 0o600, "pwcheck_method: auxprop", "auxprop_plugin: sasldb", "sasldb_path: "+mailDB(t), list)
+		got := runCommand(t, "", "mechs", "-r", "mail.example", "--conf", conf, "--tokens", spec)
+		for _, name := range []string{"OAUTHBEARER", "XOAUTH2", "PLAIN"} {
+			if row := rowOf(strings.ReplaceAll(got.out, "tls    "+name, name+" tls"), name, "tls"); got.code != 0 || !strings.Contains(row, " yes ") {
+				t.Errorf("%q: exit %d, errors %q, row %q", list, got.code, got.stderr, row)
+			}
+		}
+	}
+}
+
 func TestTokenFiles(t *testing.T) {
 	t.Parallel()
 	keys := tokenFileOf(t, 0o644, `{"keys":[{"kty":"EC","crv":"P-256","kid":"1","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}]}`)

@@ -30,6 +30,7 @@ type Exchange struct {
 	user, realm string         // as the client named them, once known
 	refund      func(error)    // the Guard's, once it admitted us
 	identity    *mech.Identity // if authenticated
+	otpLeft     int16          // then, see Result
 
 	// Under the peer's lock.
 	stepping  bool   // a step is being taken
@@ -103,7 +104,7 @@ func (x *Exchange) advance(response []byte, carriesEnd bool) Outcome {
 		p.mu.Unlock()
 		return o
 	case o.State == Done:
-		x.identity = o.Identity
+		x.identity, x.otpLeft = o.Identity, int16(o.OTPLeft)
 	}
 	if o.Data != nil && !carriesEnd {
 		x.carrying, x.failure = true, o.Err
@@ -168,7 +169,7 @@ func (x *Exchange) result() Result {
 	return Result{
 		User: id.Account.User, Realm: id.Account.Realm, Authzid: id.Authzid,
 		Mechanism: x.row.Name, Attributes: id.Account.Attributes,
-		Anonymous: x.row.Provides&mech.NoAnonymous == 0, Trace: id.Trace, Binding: id.Binding,
+		Anonymous: x.row.Provides&mech.NoAnonymous == 0, Trace: id.Trace, Binding: id.Binding, OTPLeft: int(x.otpLeft),
 		Layer: layer, Strength: strength,
 	}
 }
@@ -196,7 +197,7 @@ func (x *Exchange) event(err *Error) Event {
 		Duration: time.Since(x.started), Err: err,
 	}
 	if err == nil {
-		e.User, e.Realm = x.identity.Account.User, x.identity.Account.Realm
+		e.User, e.Realm, e.OTPLeft = x.identity.Account.User, x.identity.Account.Realm, int(x.otpLeft)
 		if x.identity.Authzid != e.User {
 			e.Authzid = x.identity.Authzid
 		}

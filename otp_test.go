@@ -351,3 +351,24 @@ func TestOTPOffered(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// TestOTPFewLeft: the log warns while there is time for a new series.
+func TestOTPFewLeft(t *testing.T) {
+	t.Parallel()
+	m := otpStore("al")
+	var log bytes.Buffer
+	a := otpSite(m)
+	a.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	for number, want := range map[int]string{12: "level=INFO msg=login result=ok", 11: "level=WARN msg=login result=ok", 2: "level=WARN msg=login result=ok"} {
+		setOTP(t, m, "al", otpRecord("al", number, 0))
+		log.Reset()
+		x := beginOTP(t, a, "al")
+		o := x.Step([]byte(x.answer(t, phrase("al"))))
+		if o.State != saslkit.Done || o.OTPLeft != number-2 {
+			t.Fatalf("%d: %+v, %v", number, o.Identity, o.Err)
+		}
+		if got := log.String(); !strings.Contains(got, want) || !strings.Contains(got, fmt.Sprintf(" otp_left=%d\n", number-2)) {
+			t.Errorf("at number %d the log says %s, want %s", number, got, want)
+		}
+	}
+}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"sync"
 
 	"github.com/emersion/go-sasl"
@@ -137,11 +136,7 @@ func (p *Peer) turnAway(ch *Channel, mechanism string, err *Error) error {
 // report tells log and observer of a login that ended or was turned away.
 func (p *Peer) report(e Event) {
 	if p.auth.Logger != nil {
-		level := slog.LevelInfo
-		if e.Err != nil && e.Err.Class == mech.Unavailable {
-			level = slog.LevelError
-		}
-		p.auth.Logger.LogAttrs(p.ctx, level, "login", e.attrs()...)
+		p.auth.Logger.LogAttrs(p.ctx, e.level(), "login", e.attrs()...)
 	}
 	if p.auth.Observer != nil {
 		p.auth.Observer(e)

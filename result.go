@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/saslkit/saslkit/mech"
 	"github.com/saslkit/saslkit/realm"
 )
 
@@ -18,6 +19,7 @@ type Result struct {
 	Anonymous  bool
 	Trace      string // ANONYMOUS: what the client said of itself; not to be trusted
 	Binding    string // type of the channel binding that both sides agree on; "" for none
+	OTPLeft    int    // OTP: for how many logins more the series is good
 	Layer      string // the security layer, such as "auth-int" or "auth-conf with rc4"; "" for none
 	Strength   int    // of the layer: see mech.Layers
 }
@@ -36,6 +38,7 @@ type Event struct {
 	Remote             netip.AddrPort
 	Secure             bool
 	Duration           time.Duration
+	OTPLeft            int    // see Result
 	Err                *Error // nil: logged in
 }
 
@@ -68,8 +71,28 @@ func (e Event) attrs() []slog.Attr {
 	if e.Authzid != "" {
 		attrs = append(attrs, slog.String("authzid", cut(e.Authzid)))
 	}
+	if e.countsOTP() {
+		attrs = append(attrs, slog.Int("otp_left", e.OTPLeft))
+	}
 	if e.Err != nil {
 		attrs = append(attrs, slog.String("reason", e.Err.Detail()))
 	}
 	return attrs
+}
+
+// fewOTP is for how few logins a series is good when the log warns (RFC 2243 section
+// 4.3).
+const fewOTP = 10
+
+func (e Event) countsOTP() bool { return e.Err == nil && e.Mechanism == mech.OTP.Name }
+
+// level is that of the record in the log: trouble of ours, something to do, or neither.
+func (e Event) level() slog.Level {
+	switch {
+	case e.Err != nil && e.Err.Class == mech.Unavailable:
+		return slog.LevelError
+	case e.countsOTP() && e.OTPLeft < fewOTP:
+		return slog.LevelWarn
+	}
+	return slog.LevelInfo
 }

@@ -113,6 +113,7 @@ func (s *otpServer) awaitAnswer(ctx context.Context, response []byte) ([]byte, s
 	case renewal != nil:
 		return nil, nil, malformed("malformed", renewal)
 	}
+	s.otpLeft = int32(next.number - 1)
 	return nil, nil, s.finish(ctx, s.account, s.name, s.authzid)
 }
 

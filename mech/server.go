@@ -23,6 +23,7 @@ type Outcome struct {
 	State    State
 	Err      *Error    // only if Failed; Data may still hold what the protocol sends with failure
 	Identity *Identity // only if Done; not to be changed
+	OTPLeft  int       // OTP, only if Done: for how many logins more the series is good
 }
 
 // A State says whether an exchange goes on.
@@ -143,7 +144,8 @@ type server[S any] struct {
 	serverBase
 	self     *S
 	await    state[S]
-	steps    int
+	steps    int32
+	otpLeft  int32
 	identity Identity
 }
 
@@ -191,7 +193,7 @@ func (s *server[S]) Step(ctx context.Context, response []byte) Outcome {
 	if s.identity.Account.User == "" {
 		return Outcome{State: Failed, Err: AsError(&verifier.ContractError{Rule: "success carries a user name"})}
 	}
-	return Outcome{Data: challenge, State: Done, Identity: &s.identity}
+	return Outcome{Data: challenge, State: Done, Identity: &s.identity, OTPLeft: int(s.otpLeft)}
 }
 
 // checkPassword asks about a password as it was received: prepared and, if that is

@@ -43,7 +43,10 @@ type Exchange struct {
 
 func (x *Exchange) begin(p *Peer, m *mech.Mechanism, ch *Channel) {
 	x.peer, x.row, x.channel = p, m, *ch
-	p.server.Layers = p.auth.layers(ch)
+	p.server.Layers = nil
+	if !ch.Secure && !ch.unlayered {
+		p.server.Layers = &p.auth.Layers
+	}
 	x.server = m.NewServer(&p.server, (*backend)(x))
 	if p.auth.Logger != nil || p.auth.Observer != nil {
 		x.started = time.Now()

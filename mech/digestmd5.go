@@ -55,7 +55,7 @@ type digestMD5Server struct {
 func (s *digestMD5Server) Layer() *Layer { return s.layer }
 
 func newDigestMD5Server(base serverBase) Server {
-	s := &digestMD5Server{qops: base.Layers.digestQOPs()}
+	s := &digestMD5Server{qops: base.layers().digestQOPs()}
 	s.begin(s, base, (*digestMD5Server).awaitStart)
 	return s
 }
@@ -72,7 +72,7 @@ func (s *digestMD5Server) awaitStart(ctx context.Context, response []byte) ([]by
 
 func (s *digestMD5Server) challenge(stale bool) ([]byte, state[digestMD5Server], error) {
 	s.offered = digestChallenge{realms: s.Realms(), nonce: s.nonce.next(), utf8: !s.latin1, stale: stale}
-	s.offered.offer(s.qops, s.Layers)
+	s.offered.offer(s.qops, s.layers())
 	return s.offered.encoded().append(make([]byte, 0, 256)), (*digestMD5Server).awaitResponse, nil
 }
 
@@ -134,7 +134,7 @@ func (s *digestMD5Server) admit(ctx context.Context, r *digestResponse, l digest
 	if err := s.finish(ctx, l.account, l.name, l.authzid); err != nil {
 		return nil, err
 	}
-	if s.layer, err = l.qop.layer(l.ha1, digestlayer.Server, s.Layers, r.buffer); err != nil {
+	if s.layer, err = l.qop.layer(l.ha1, digestlayer.Server, s.layers(), r.buffer); err != nil {
 		return nil, err
 	}
 	proof := r.compute(l.ha1, ":")

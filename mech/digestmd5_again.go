@@ -137,7 +137,7 @@ func (s *digestMD5Server) again(ctx context.Context, response []byte) ([]byte, s
 		return nil, nil, malformed("malformed", err)
 	case r.count() < 2:
 		return nil, nil, malformed("protocol", errNoInitial)
-	case r.qop != qopAuth || s.Layers.Min > 0 || !s.Nonces.knows(&r):
+	case r.qop != qopAuth || s.layers().Min > 0 || !s.Nonces.knows(&r):
 		return s.challenge(false)
 	}
 	s.offered.realms = s.Realms()
@@ -196,5 +196,6 @@ func (p *Previous) remember(c *ClientConfig, r digestResponse) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.with, p.last = c.previousLogin(), &r
+	kept := r // r itself would be on the heap always
+	p.with, p.last = c.previousLogin(), &kept
 }

@@ -145,7 +145,7 @@ func TestSubsequentRefusals(t *testing.T) {
 		{"another realm", func(_ *digestSite, r *digestResponse) { r.realm = "other.example" }, challenge, 0},
 		{"another service", func(_ *digestSite, r *digestResponse) { r.uri = "imap/h" }, "bad-uri", 1},
 		{"with a layer", func(_ *digestSite, r *digestResponse) { r.qop = qopInt }, challenge, 0},
-		{"where a layer must be", func(s *digestSite, _ *digestResponse) { s.cfg.Layers = Layers{Min: 1, Max: 1} }, challenge, 0},
+		{"where a layer must be", func(s *digestSite, _ *digestResponse) { s.cfg.Layers = &Layers{Min: 1, Max: 1} }, challenge, 0},
 		{"a count of 1", func(_ *digestSite, r *digestResponse) { r.nc = firstCount }, "protocol", 0},
 		{"a count of 0", func(_ *digestSite, r *digestResponse) { r.nc = "00000000" }, "protocol", 0},
 		{"nothing remembered", func(s *digestSite, _ *digestResponse) { s.cfg.Nonces = nil }, challenge, 0},

@@ -70,6 +70,10 @@ func (q digestQOP) strength() int {
 // offer writes into a challenge what a server permits. With nothing but auth there
 // are no ciphers and no maxbuf.
 func (c *digestChallenge) offer(qops []digestQOP, l Layers) {
+	if l.Max <= 0 {
+		c.qops = authOnly
+		return
+	}
 	for _, q := range qops {
 		if !slices.Contains(c.qops, q.name) {
 			c.qops = append(c.qops, q.name)

@@ -45,7 +45,7 @@ func TestLayerNegotiation(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			site := newDigestSite(t, time.Hour, 0)
-			site.cfg.Layers = c.server
+			site.cfg.Layers = &c.server
 			s, client := site.server(), digestClient(nil, func(cfg *ClientConfig) { cfg.Layers = c.client })
 			d := talk(t, client, s)
 			if LayerOf(s) == nil != (client.Assurance().Layer == nil) {
@@ -126,7 +126,7 @@ func TestLayerDowngrade(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			site := newDigestSite(t, 0, 0)
-			site.cfg.Layers = c.layers
+			site.cfg.Layers = &c.layers
 			site.cfg.nonce = func() string { return "n" }
 			s := site.server()
 			s.Step(t.Context(), nil)
@@ -155,7 +155,7 @@ func TestLayerOffer(t *testing.T) {
 		`nonce="n",qop="auth-int,auth-conf",charset=utf-8,cipher="rc4,3des,rc4-56,des,rc4-40",maxbuf=1000,algorithm=md5-sess`: {Min: 1, Max: 128, MaxBuffer: 1000, Ciphers: []string{"rc4-40", "des", "rc4-56", "3des", "rc4"}},
 	} {
 		site := newDigestSite(t, 0, 0)
-		site.cfg.Layers = l
+		site.cfg.Layers = &l
 		site.cfg.nonce = func() string { return "n" }
 		got := string(site.server().Step(t.Context(), nil).Data)
 		if got = strings.TrimPrefix(got, `realm="example.com",`); got != want {

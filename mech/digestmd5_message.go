@@ -299,6 +299,9 @@ func validBuffer(s string) bool {
 
 // bufferOf reads a maxbuf; what is none, or absent, is 0.
 func bufferOf(s string) int {
+	if s == "" {
+		return 0 // at no cost
+	}
 	n, err := strconv.ParseUint(s, 10, 31)
 	if err != nil {
 		return 0

@@ -80,6 +80,14 @@ func (l Layers) Strongest(m *Mechanism) int {
 	return m.strongest(l)
 }
 
+// layers are the limits of a server.
+func (c *ServerConfig) layers() Layers {
+	if c.Layers == nil {
+		return Layers{}
+	}
+	return *c.Layers
+}
+
 // permits reports whether a strength lies within the limits.
 func (l Layers) permits(strength int) bool { return l.Min <= strength && strength <= l.Max }
 

@@ -58,7 +58,7 @@ func TestLayerNegotiationEdited(t *testing.T) {
 			limits[i] = Layers{Min: []int{0, 1, 55, 112}[rng.IntN(4)], Max: 128, Ciphers: every}
 		}
 		site := newDigestSite(t, time.Hour, 0)
-		site.cfg.Layers = limits[0]
+		site.cfg.Layers = &limits[0]
 		server, client := site.server(), digestClient(nil, func(c *ClientConfig) { c.Layers = limits[1] })
 		ended[editedLogin(t, rng, client, server, limits)]++
 	}
@@ -134,13 +134,13 @@ func strengthOf(l *Layer) int {
 func FuzzDigestLayers(f *testing.F) {
 	for _, l := range []Layers{{}, {Max: 128}} {
 		site := newDigestSite(f, time.Hour, 0)
-		site.cfg.Layers = l
+		site.cfg.Layers = &l
 		d := talk(f, digestClient(nil, nil), site.server())
 		f.Add(uint8(l.Max), d.responses[1], []byte(nil))
 		f.Add(uint8(l.Max), bytes.Replace(d.responses[1], []byte("nc=00000001"), []byte("nc=00000002"), 1), d.responses[1])
 	}
 	f.Fuzz(func(t *testing.T, limit uint8, a, b []byte) {
-		site := &digestSite{cfg: ServerConfig{Service: "smtp", Layers: Layers{Max: int(limit)}, nonce: func() string { return "n" }}, password: "secret"}
+		site := &digestSite{cfg: ServerConfig{Service: "smtp", Layers: &Layers{Max: int(limit)}, nonce: func() string { return "n" }}, password: "secret"}
 		site.cfg.Nonces, _ = NewNonces(time.Hour, 3)
 		site.cfg.Nonces.remember(&digestResponse{username: "al", realm: "example.com", nonce: "m", cnonce: "c", nc: firstCount})
 		s := site.server()

@@ -23,6 +23,12 @@ func (p vectorPacket) in(direction string) []byte {
 	return p.ServerToClient
 }
 
+// serverLayersOf is layersOf for a server.
+func serverLayersOf(qops, ciphers []string) *Layers {
+	l := layersOf(qops, ciphers)
+	return &l
+}
+
 // layersOf permits these values of qop and these ciphers.
 func layersOf(qops, ciphers []string) Layers {
 	l := Layers{Min: 2, Ciphers: ciphers}

@@ -99,8 +99,8 @@ type ServerConfig struct {
 	// SCRAM serves the SCRAM mechanisms and OTP; without it they are unavailable.
 	SCRAM *Derivation
 
-	// Layers are the security layers that may be negotiated.
-	Layers Layers
+	// Layers are the security layers that may be negotiated; nil: none.
+	Layers *Layers
 	// Nonces lets clients of DIGEST-MD5 log in again with the nonce of an earlier
 	// login; nil: never.
 	Nonces *Nonces

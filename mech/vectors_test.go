@@ -505,7 +505,7 @@ func serverVariants(t *testing.T, m *Mechanism, v vector) []func() (Server, *vec
 					Service: s.Service, HostNames: names,
 					SCRAM:  testDerivation(t),
 					nonce:  func() string { return s.Nonce + s.Challenge + s.ServerNonce },
-					latin1: !s.UTF8, Layers: layersOf(listOf(s.QOP), s.Ciphers),
+					latin1: !s.UTF8, Layers: serverLayersOf(listOf(s.QOP), s.Ciphers),
 				}
 				if m == NTLM {
 					cfg.AllowNTLMv1, cfg.ntlm = s.NTLMv1, &ntlmTarget{s.Target, unhex(t, s.TargetInfo)}

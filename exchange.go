@@ -351,7 +351,9 @@ func (b *backend) ReplaceSecret(ctx context.Context, kind verifier.Kind, change 
 	if !ok {
 		return fmt.Errorf("saslkit: %s cannot be written: %w", verifier.Name(b.peer.auth.secrets()), verifier.ErrUnavailable)
 	}
-	return store.Update(ctx, b.request(), func(e verifier.Entry) (verifier.Entry, error) {
+	disabled := false
+	err := store.Update(ctx, b.request(), func(e verifier.Entry) (verifier.Entry, error) {
+		disabled = e.Disabled
 		i := slices.IndexFunc(e.Secrets, func(s verifier.Secret) bool { return s.Kind == kind })
 		if i < 0 {
 			return e, verifier.ErrNoSecret
@@ -364,6 +366,10 @@ func (b *backend) ReplaceSecret(ctx context.Context, kind verifier.Kind, change 
 		e.Secrets[i].Value = value
 		return e, nil
 	})
+	if err == nil && disabled {
+		return verifier.ErrDisabled
+	}
+	return err
 }
 
 // decoy is a secret that nobody has, of the kind that most users have, so that

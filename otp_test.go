@@ -278,6 +278,24 @@ func TestOTPLocked(t *testing.T) {
 	}
 }
 
+// TestOTPDisabledMeanwhile: the answer comes too late.
+func TestOTPDisabledMeanwhile(t *testing.T) {
+	t.Parallel()
+	m := otpStore("al")
+	setOTP(t, m, "al", otpRecord("al", 100, 0))
+	x := beginOTP(t, otpSite(m), "al")
+	err := m.Update(t.Context(), verifier.Request{User: "al", Realm: testRealm}, func(e verifier.Entry) (verifier.Entry, error) {
+		e.Disabled = true
+		return e, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if class := otpClass(x.Step([]byte(x.answer(t, phrase("al"))))); class != mech.Disabled || otpHeld(t, m, "al") != otpRecord("al", 99, 0) {
+		t.Errorf("%v, stored %q", class, otpHeld(t, m, "al"))
+	}
+}
+
 // TestOTPStrangers: whoever is asked for, the steps, the work, the bytes and the reply
 // are the same, and the challenge stays so.
 func TestOTPStrangers(t *testing.T) {

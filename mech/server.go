@@ -60,7 +60,8 @@ type Backend interface {
 	// ReplaceSecret changes what is stored of a kind for whom LookupSecret was last asked
 	// for, in one durable commit: change gets what is there now, which may be newer than
 	// what LookupSecret returned, and returns what it is to be. It may run again. Its
-	// error ends the change and is returned as it is.
+	// error ends the change and is returned as it is. If the account has been disabled
+	// the change is made and the error is verifier.ErrDisabled.
 	ReplaceSecret(ctx context.Context, kind verifier.Kind, change func(stored []byte) ([]byte, error)) error
 	// Authorize returns the resolved authorization identity: the account's user, or
 	// another with his realm, however the client spelled him. The authzid is not

@@ -60,9 +60,10 @@ type Authenticator struct {
 	// the same, by its method Prepare.
 	Names mech.NameProfile
 	// DecoyKey is a secret of 16 bytes or more from which SCRAM makes the salts of
-	// users whose keys are not stored and of names that nobody has. It should be the
-	// same on all servers of a site and after a restart, or these salts change and
-	// stored ones do not, which tells who exists. Nil: one is made up.
+	// users whose keys are not stored and of names that nobody has, and OTP what it
+	// asks of those who have no series. It should be the same on all servers of a site
+	// and after a restart, or these change and what is stored does not, which tells who
+	// exists. Nil: one is made up.
 	DecoyKey Key
 	// DerivedIterations is the count that goes with these salts: 4,096 to 1,000,000;
 	// 0 means 4,096. A site most of whose users have stored keys sets it to the

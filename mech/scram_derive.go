@@ -27,6 +27,8 @@ import (
 // client has answered and kept, so that a user's next login costs no PBKDF2. A
 // failed login always costs one, whether there are keys or not.
 //
+// The same key makes what OTP asks of users who have no series.
+//
 // One Derivation serves all connections of a site; it may be used concurrently. It
 // prints as REDACTED.
 type Derivation struct {

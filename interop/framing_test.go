@@ -13,7 +13,7 @@ import (
 	"github.com/saslkit/saslkit/verifier"
 )
 
-// A framingVector is one of testdata/framing.json, of kind "framing" or
+// A framingVector is one of framing.json, of kind "framing" or
 // "base64".
 type framingVector struct {
 	ID       string
@@ -56,7 +56,7 @@ var lenient = map[string]bool{"b64-bits": true, "b64-eq": true}
 
 func loadFraming(t *testing.T) []framingVector {
 	t.Helper()
-	content, err := os.ReadFile("testdata/framing.json")
+	content, err := os.ReadFile("../mech/testdata/vectors/framing.json")
 	if err != nil {
 		t.Fatal(err)
 	}

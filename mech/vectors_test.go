@@ -58,6 +58,9 @@ type vector struct {
 	OK         bool
 	Hex        string
 
+	Protocol string
+	Lines    []string
+
 	Alg, Seed, Passphrase, Words string
 	Seq                          int
 
@@ -83,6 +86,7 @@ func (s vectorStep) message() []byte {
 
 type vectorExpect struct {
 	OK                  bool
+	Reply               string // of framing
 	Code                string
 	Authcid             *string
 	Authzid             *string
@@ -261,6 +265,9 @@ func runVector(t *testing.T, v vector, all map[string]vector) {
 		if (err == nil) != v.OK || v.OK && hex.EncodeToString(got) != v.Hex {
 			t.Errorf("%q is %x, %v; want %v %s", v.Text, got, err, v.OK, v.Hex)
 		}
+		return
+	case "framing":
+		runFraming(t, v)
 		return
 	case "otp-compute":
 		h, _ := otp.ByName(v.Alg)

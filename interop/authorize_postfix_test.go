@@ -41,6 +41,9 @@ func TestActingPostfix(t *testing.T) {
 			}
 			sendMail(t, c)
 		}
+		if err := dialSMTP(t, site.lab, inClear, mechanism).Auth(actingClient(t, "smtp", mechanism, desk, labPassword)); err == nil {
+			t.Errorf("%s as %s: let in", mechanism, desk)
+		}
 		site.find(t, "sasl_method="+mechanism+", sasl_username="+sales+"$")
 		site.find(t, "sasl_method="+mechanism+", sasl_username="+labFull+"$")
 		site.find(t, "SASL "+mechanism+" authentication failed: .*sasl_username="+labFull)

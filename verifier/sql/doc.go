@@ -18,7 +18,7 @@
 // fixed list is written, also inside the quotes of names, "%p".
 //
 // What could be read by the server as something else than by us is an error of New that
-// names place and cure: comments, backslashes in strings, dollar quotes, E” and its
+// names place and cure: comments, backslashes in strings, dollar quotes, E'...' and its
 // kind, placeholders, a second statement, a quote that is not closed, a token that is not
 // known, a name as a pattern of LIKE. See [TemplateError].
 //
@@ -40,8 +40,8 @@
 //	expires                     a time, of UTC if it has no zone, or seconds since 1970
 //	user, username, realm       the names of the account, if not those that were asked for
 //
-// Others are attributes of the account, so select no more than is meant to be seen. What values are is said in package stored: a
-// {SCHEME} counts, without one a password is as it is, and what looks like a hash, $2y$…,
+// Others are attributes of the account, so select no more than is meant to be seen. What
+// values are is said in package stored: a {SCHEME} counts, without one a password is as it is, and what looks like a hash, $2y$…,
 // is one. A NULL, and an empty text, is nothing; a user of whom nothing is held does not
 // exist. Beside a password SCRAM keys are not handed out, for they may be of an older one.
 //

@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/saslkit/saslkit/cyrusconf"
 	"github.com/saslkit/saslkit/internal/secret"
@@ -100,23 +99,8 @@ func newLDAPStore(path string, hashes stored.Options) (*ldapStore, error) {
 		s.Close()
 		return nil, untried(err)
 	}
-	s.counting.Go(func() { s.countAgain(ctx) })
+	s.counting.Go(func() { countAgain(ctx, s.Refresh) })
 	return s, nil
-}
-
-// countAgain does so until the context ends. What fails is tried again: logins tell of a
-// directory that is down.
-func (s *ldapStore) countAgain(ctx context.Context) {
-	tick := time.NewTicker(countEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			s.Refresh(ctx)
-		case <-ctx.Done():
-			return
-		}
-	}
 }
 
 // Close closes all connections.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -23,9 +24,9 @@ import (
 // them again every few minutes, on a goroutine that ends with Close.
 type sqlStore struct {
 	*saslsql.DB
-	pools []*sql.DB
-	end   context.CancelFunc
-	ended chan struct{}
+	pools    []*sql.DB
+	end      context.CancelFunc
+	counting sync.WaitGroup
 }
 
 const (
@@ -63,24 +64,21 @@ func newSQLStore(name string, conf cyrusconf.SQL) (*sqlStore, error) {
 	if err != nil {
 		return nil, &exitError{exitUsage, err}
 	}
-	s := &sqlStore{pools: o.Servers, ended: make(chan struct{})}
+	s := &sqlStore{pools: o.Servers}
 	var ctx context.Context
 	ctx, s.end = context.WithCancel(context.Background())
 	if s.DB, err = saslsql.New(o); err != nil {
-		close(s.ended)
 		s.Close()
 		return nil, &exitError{exitUsage, err}
 	}
 	if conf.List == "" {
-		close(s.ended)
 		return s, nil
 	}
 	if err := s.count(ctx); err != nil {
-		close(s.ended)
 		s.Close()
 		return nil, untried(err)
 	}
-	go s.countAgain(ctx)
+	s.counting.Go(func() { countAgain(ctx, s.count) })
 	return s, nil
 }
 
@@ -90,16 +88,15 @@ func (s *sqlStore) count(ctx context.Context) error {
 	return s.Refresh(ctx)
 }
 
-// countAgain does so until the context ends. What fails is tried again: logins tell of a
-// database that is down.
-func (s *sqlStore) countAgain(ctx context.Context) {
-	defer close(s.ended)
+// countAgain counts the users of a store now and then until the context ends. What fails is
+// tried again: logins tell of a server that is down.
+func countAgain(ctx context.Context, count func(context.Context) error) {
 	tick := time.NewTicker(countEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
-			s.count(ctx)
+			count(ctx)
 		case <-ctx.Done():
 			return
 		}
@@ -109,7 +106,7 @@ func (s *sqlStore) countAgain(ctx context.Context) {
 // Close closes all connections.
 func (s *sqlStore) Close() error {
 	s.end()
-	<-s.ended
+	s.counting.Wait()
 	var all error
 	for _, pool := range s.pools {
 		all = errors.Join(all, pool.Close())

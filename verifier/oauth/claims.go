@@ -50,6 +50,17 @@ func (c *Checks) invalid(format string, args ...any) error {
 	return c.refuse(verifier.TokenInvalid, format, args...)
 }
 
+// sized refuses a token that is none or too long.
+func (c *Checks) sized(token string) error {
+	switch {
+	case token == "":
+		return c.invalid("no token")
+	case len(token) > maxToken:
+		return c.invalid("the token has more than %d bytes", maxToken)
+	}
+	return nil
+}
+
 // claims are what a token says, or what its issuer says about it.
 type claims struct {
 	issuer    string

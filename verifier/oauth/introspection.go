@@ -89,11 +89,8 @@ func (v *Introspection) Close() error {
 
 // VerifyToken implements verifier.TokenVerifier.
 func (v *Introspection) VerifyToken(ctx context.Context, _ verifier.Request, token string) (verifier.Account, error) {
-	switch {
-	case token == "":
-		return verifier.Account{}, v.checks.invalid("no token")
-	case len(token) > maxToken:
-		return verifier.Account{}, v.checks.invalid("the token has more than %d bytes", maxToken)
+	if err := v.checks.sized(token); err != nil {
+		return verifier.Account{}, err
 	}
 	if err := ctx.Err(); err != nil {
 		return verifier.Account{}, fmt.Errorf("oauth: %s: %w: %w", v.endpoint.url, verifier.ErrUnavailable, err)

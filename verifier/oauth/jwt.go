@@ -109,11 +109,8 @@ func (v *JWT) Close() error {
 
 // VerifyToken implements verifier.TokenVerifier.
 func (v *JWT) VerifyToken(ctx context.Context, _ verifier.Request, token string) (verifier.Account, error) {
-	switch {
-	case token == "":
-		return verifier.Account{}, v.checks.invalid("no token")
-	case len(token) > maxToken:
-		return verifier.Account{}, v.checks.invalid("the token has more than %d bytes", maxToken)
+	if err := v.checks.sized(token); err != nil {
+		return verifier.Account{}, err
 	}
 	signed, err := jose.ParseSignedCompact(token, v.algorithms)
 	if err != nil { // whose text may repeat the token

@@ -107,8 +107,8 @@ var (
 	errSlowLine = errors.New("daemon: a client does not complete its line in time")
 )
 
-// Read is for the reader of lines: what was said is answered first. A connection that should end is read on as long as
-// requests are under way.
+// Read is for the reader of lines: what was said is answered first. A connection that
+// should end is read on as long as requests are under way.
 func (x *dovecotConn) Read(b []byte) (int, error) {
 	x.flush()
 	for {

@@ -1,9 +1,3 @@
-// Package realm turns the name that a client sent into a user and a realm.
-//
-// A realm is the second half of a sasldb key, and of the name that a mail
-// address looks like. Sites differ in who may name one and where a name is cut,
-// and Cyrus SASL itself cuts at the first '@' for sasldb and SQL and at the
-// last for saslauthd. All of it is decided here, once, by a [Policy].
 package realm
 
 import (
@@ -27,7 +21,7 @@ const (
 )
 
 // A Policy says which realms there are and how names are cut. The zero Policy
-// has no realms: a name is the user as it stands, an '@' in it means nothing.
+// has no realms: a name is the user as it stands, with the '@' that may be in it.
 // A Policy is not changed by its methods and may be shared.
 type Policy struct {
 	// Default is the realm of a name without '@'. DIGEST-MD5 offers it first.
@@ -35,11 +29,12 @@ type Policy struct {
 	// Others are the further realms that a client may name. With Cyrus a client
 	// reaches every realm that the file happens to hold; here only these.
 	Others []string
-	// Rule is where a name is cut.
+	// Rule is where a name is cut. OneAt refuses a name with two '@' even where
+	// there are no realms.
 	Rule Rule
 }
 
-// Errors of Split.
+// Errors of [Policy.Split]. To the peer both look like a wrong password.
 var (
 	// ErrAmbiguous: the name has two '@' and no Cyrus rule was chosen.
 	ErrAmbiguous = errors.New("realm: name has more than one '@'")
@@ -48,9 +43,9 @@ var (
 )
 
 // Split returns the user and the realm of a prepared name. Realms are compared
-// byte by byte, as sasldb does. On ErrUnknown the two halves are returned with
-// the error, so that they can be logged and so that refusing costs a look-up
-// like any other failure.
+// byte by byte, as sasldb does. The error is [ErrAmbiguous] or [ErrUnknown]. With
+// ErrUnknown the two halves are returned too, so that they can be logged and so
+// that refusing costs a look-up like any other failure.
 func (p Policy) Split(name string) (user, realm string, err error) {
 	i := strings.IndexByte(name, '@')
 	if i < 0 {
@@ -76,7 +71,8 @@ func (p Policy) Split(name string) (user, realm string, err error) {
 	return user, realm, nil
 }
 
-// Serves reports whether a client may name this realm.
+// Serves reports whether a client may name this realm. A policy without a default
+// realm serves "", that of names without one.
 func (p Policy) Serves(realm string) bool {
 	return realm == p.Default || slices.Contains(p.Others, realm)
 }
@@ -101,7 +97,7 @@ func (p Policy) Realms() []string {
 
 func (p Policy) any() bool { return p.Default != "" || len(p.Others) > 0 }
 
-// Join is the reverse of Split for printing: "user@realm", or the user alone
+// Join is the reverse of [Policy.Split] for printing: "user@realm", or the user alone
 // when there is no realm.
 func Join(user, realm string) string {
 	if realm == "" {

@@ -1,5 +1,3 @@
-// Package saslkittest logs in without a network: for the tests of programs that
-// configure an Authenticator, and for tools that say whether a login would work.
 package saslkittest
 
 import (
@@ -12,8 +10,8 @@ import (
 
 // Login runs a whole exchange of one mechanism, our client against the server
 // that auth configures, and returns who logged in. The error is the server's
-// *saslkit.Error, or the client's if the client broke off. It does not need a
-// *testing.T and may be called concurrently.
+// *[saslkit.Error], or the client's if the client broke off. It does not need a
+// *[testing.T] and may be called concurrently.
 func Login(auth *saslkit.Authenticator, ch saslkit.Channel, mechanism, user, password string) (saslkit.Result, error) {
 	return Client{
 		Mechanism:   mechanism,
@@ -22,21 +20,22 @@ func Login(auth *saslkit.Authenticator, ch saslkit.Channel, mechanism, user, pas
 	}.Login(auth)
 }
 
-// A Client is a login with everything said.
+// A Client is a login with everything said. It is one value for both sides, and may be
+// used again.
 type Client struct {
-	Mechanism   string
+	Mechanism   string // as registered, "SCRAM-SHA-256"
 	Credentials saslkit.Credentials
-	Channel     saslkit.Channel
-	Service     string // "" means "smtp"
-	Host        string // "" means "localhost"
-	Realm       realm.Policy
-	HostNames   []string // of the server
+	Channel     saslkit.Channel // what both sides know of the connection
+	Service     string          // "" means "smtp"
+	Host        string          // the server, as the client knows it; "" means "localhost"
+	Realm       realm.Policy    // the realms that the server serves
+	HostNames   []string        // of the server: see saslkit.PeerConfig
 }
 
 // maxSteps bounds the exchange, should a mechanism never end.
 const maxSteps = 20
 
-// Login runs the exchange.
+// Login runs the exchange, like the function [Login].
 func (c Client) Login(auth *saslkit.Authenticator) (saslkit.Result, error) {
 	if c.Service == "" {
 		c.Service = "smtp"

@@ -305,7 +305,19 @@ func (v *view) sql() SQL {
 		v.refuse(name, "compare the column of names with '%u'", "%s: no %%u, so that everybody has the password of the first row", name)
 	}
 	v.sqlTrust(&s)
+	v.sqlBeside(&s)
 	return s
+}
+
+// sqlBeside tells what Cyrus's plugin sql (2.1.28) does with a file that is harmless
+// here, for as long as programs of Cyrus SASL read it too.
+func (v *view) sqlBeside(s *SQL) {
+	if v.isSet("sql_engine") && (s.Engine == "sqlite" || s.Engine == "sqlite3") {
+		v.warn("sql_engine", "let only saslkit ask it", "sql_engine: Cyrus's plugin escapes no quotes for SQLite, so that whoever logs in there as \"' UNION SELECT 1 --\" gets in by the password 1")
+	}
+	if s.Update != "" && !strings.Contains(s.Update, "%p") {
+		v.warn("sql_update", "write %p for the column, or leave saslpasswd2 of Cyrus alone", "sql_update: without %%p Cyrus's saslpasswd2 overwrites the password that it has set with the word NULL, which then is the password")
+	}
 }
 
 // sqlTrust tells of servers that nobody can be sure of: another's certificate, and

@@ -68,6 +68,11 @@ func (o *siteOptions) conf(open *opener, a *saslkit.Authenticator) error {
 	if err := faults.Err(); err != nil {
 		return &exitError{exitUsage, err}
 	}
+	sayAll(std, unused(&app))
+	if err := notBuiltIn(&app); err != nil {
+		return err
+	}
+	a.NonceLife = nonceLife(&app)
 	s := site{opener: open, app: &app}
 	if err := s.open(); err != nil {
 		return err

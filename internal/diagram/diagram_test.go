@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/base64"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -186,6 +187,21 @@ func TestReadings(t *testing.T) {
 		}
 		if messages == 0 {
 			t.Errorf("%s has no messages", s.name)
+		}
+	}
+}
+
+// TestBound: the data of a channel may look like a header.
+func TestBound(t *testing.T) {
+	t.Parallel()
+	for cbind, want := range map[string]string{
+		"n,,":                "gs2-header n,,",
+		"p=tls-exporter,,ab": "header, 2 bytes of TLS",
+		"p=tls-unique,,,a,,": "header, 4 bytes of TLS",
+		"n,":                 "no gs2-header",
+	} {
+		if got := bound(base64.StdEncoding.EncodeToString([]byte(cbind))); got != want {
+			t.Errorf("%q: %q, want %q", cbind, got, want)
 		}
 	}
 }

@@ -21,18 +21,23 @@ func readSCRAM(fromServer bool, turn int, m string) reading {
 	return acknowledgement(m)
 }
 
-// readClientFirst reads a gs2-header, which ends with the second comma, and attributes.
-func readClientFirst(m string) []part {
+// cutHeader returns the gs2-header, which ends with the second comma, and what follows.
+func cutHeader(m string) (header, rest string, ok bool) {
 	flag, rest, _ := strings.Cut(m, ",")
-	authzid, bare, found := strings.Cut(rest, ",")
-	if !found {
+	authzid, rest, ok := strings.Cut(rest, ",")
+	return flag + "," + authzid + ",", rest, ok
+}
+
+func readClientFirst(m string) []part {
+	header, bare, ok := cutHeader(m)
+	if !ok {
 		return []part{{m, "no gs2-header", ""}}
 	}
 	note := "no channel binding, no authzid"
-	if _, binding, bound := strings.Cut(flag, "="); bound {
+	if binding, ok := strings.CutPrefix(strings.TrimRight(header, ","), "p="); ok {
 		note = "binds by " + binding
 	}
-	return append([]part{{flag + "," + authzid + ",", "gs2-header", note}}, readAttributes(bare, "the client's")...)
+	return append([]part{{header, "gs2-header", note}}, readAttributes(bare, "the client's")...)
 }
 
 // readAttributes reads what stands between commas. Whose nonce it is depends on the
@@ -71,12 +76,12 @@ func readAttributes(m, whose string) []part {
 // bound says what the attribute c holds: the gs2-header, and data of the channel.
 func bound(value string) string {
 	b, err := base64.StdEncoding.DecodeString(value)
-	at := strings.LastIndex(string(b), ",,") + len(",,")
+	header, data, ok := cutHeader(string(b))
 	switch {
-	case err != nil || at < len(",,"):
-		return "no base64"
-	case at == len(b):
-		return "gs2-header " + string(b)
+	case err != nil || !ok:
+		return "no gs2-header"
+	case data == "":
+		return "gs2-header " + header
 	}
-	return fmt.Sprintf("header, %d bytes of TLS", len(b)-at)
+	return fmt.Sprintf("header, %d bytes of TLS", len(data))
 }

@@ -29,7 +29,7 @@ type Authenticator struct {
 	Secrets verifier.SecretSource
 	// Tokens serves the mechanisms with bearer tokens; nil for none.
 	Tokens verifier.TokenVerifier
-	// GSS serves the Kerberos mechanisms; nil for none.
+	// GSS is for Kerberos mechanisms, of which this version has none; nil.
 	GSS verifier.GSSAcceptor
 	// Authorizer decides who may act as somebody else; nil: nobody.
 	Authorizer verifier.Authorizer

@@ -76,10 +76,11 @@ func secretOf(r scram.Record, err error) (Secret, error) {
 // A SCRAMForm is how a program writes SCRAM keys.
 type SCRAMForm uint8
 
+// The forms of SCRAM keys.
 const (
 	SCRAMRecord  SCRAMForm = iota // RFC 5803: Cyrus SASL, PostgreSQL
 	SCRAMDovecot                  // Dovecot's {SCRAM-SHA-256}
-	SCRAMKafka
+	SCRAMKafka                    // Kafka, without the name of the hash
 )
 
 // FormatSCRAM writes SCRAM keys in the form of another program. It fails if s does

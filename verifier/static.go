@@ -70,10 +70,10 @@ func (s Static) LookupSecret(ctx context.Context, r Request, kinds ...Kind) (Sec
 	return Secret{Kind: KindPassword, Value: []byte(stored), Account: Account{User: r.User, Realm: r.Realm}}, nil
 }
 
-// Format implements fmt.Formatter.
+// Format implements [fmt.Formatter].
 func (s Static) Format(f fmt.State, _ rune) { io.WriteString(f, secret.Redacted) }
 
-// LogValue implements slog.LogValuer.
+// LogValue implements [slog.LogValuer].
 func (s Static) LogValue() slog.Value { return slog.StringValue(secret.Redacted) }
 
 // MarshalText keeps encoders from writing the passwords.

@@ -29,10 +29,10 @@ type ThrottleAttempt struct {
 	User    string        // in lower case; "" only for Forget
 	Realm   string        // in lower case
 	Waited  time.Duration // since it came
-	Rules   ThrottleRules
+	Rules   ThrottleRules // to decide by; its slice is not changed
 }
 
-// A ThrottleVerdict is the answer.
+// A ThrottleVerdict is the answer of [ThrottleStore.Admit].
 type ThrottleVerdict struct {
 	// Wait is 0 if the attempt may begin. Else it has to wait for so long and then to
 	// be asked about again.
@@ -49,6 +49,7 @@ type ThrottleVerdict struct {
 // A ThrottleOutcome is how an attempt ended.
 type ThrottleOutcome uint8
 
+// The outcomes of an attempt.
 const (
 	ThrottleSucceeded ThrottleOutcome = iota
 	ThrottleFailed

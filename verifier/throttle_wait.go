@@ -13,11 +13,12 @@ type ThrottledError struct {
 	After  time.Duration // when to come again
 }
 
+// Error returns the reason and, in whole seconds, when to come again; no name.
 func (e *ThrottledError) Error() string {
 	return fmt.Sprintf("verifier: too many failed attempts: %s (come again after %v)", e.Reason, e.After.Round(time.Second))
 }
 
-// Unwrap makes the error match ErrThrottled.
+// Unwrap makes the error match [ErrThrottled].
 func (e *ThrottledError) Unwrap() error { return ErrThrottled }
 
 // A waiting attempt asks again from time to time: the attempts under way because of

@@ -77,10 +77,10 @@ func (s StaticTokens) VerifyToken(ctx context.Context, _ Request, token string) 
 	return Account{User: found}, nil
 }
 
-// Format implements fmt.Formatter.
+// Format implements [fmt.Formatter].
 func (s StaticTokens) Format(f fmt.State, _ rune) { io.WriteString(f, secret.Redacted) }
 
-// LogValue implements slog.LogValuer.
+// LogValue implements [slog.LogValuer].
 func (s StaticTokens) LogValue() slog.Value { return slog.StringValue(secret.Redacted) }
 
 // MarshalText keeps encoders from writing the tokens.

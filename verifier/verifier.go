@@ -60,27 +60,27 @@ type SecretStore interface {
 // An Entry is everything a store holds about one user, all kinds together, so
 // that a new password leaves no old one alive under another kind.
 type Entry struct {
-	Exists   bool // an entry that change returns without it deletes the user
-	Disabled bool
-	Secrets  []Secret
+	Exists   bool     // an entry that change returns without it deletes the user
+	Disabled bool     // nobody logs in, and the secrets are kept
+	Secrets  []Secret // at most one of each kind
 }
 
 // A Request says who asks for what. Names are prepared and already cut: a
 // verifier never looks for an '@'.
 type Request struct {
-	User      string // authentication identity, 1 to 255 bytes of UTF-8 (1,024 at most where the site raises it)
-	Realm     string // "" if the site has none
-	Service   string // "smtp", "imap", "pop3", "sieve": as in PAM and saslauthd
-	Mechanism string // registered name, or "LOGIN" for IMAP's LOGIN command and "USER" for POP3's
-	Remote    netip.AddrPort
-	Local     netip.AddrPort
+	User      string         // authentication identity, 1 to 255 bytes of UTF-8 (1,024 at most where the site raises it)
+	Realm     string         // "" if the site has none
+	Service   string         // "smtp", "imap", "pop3", "sieve": as in PAM and saslauthd
+	Mechanism string         // registered name; "LOGIN" also for a command with name and password of IMAP or POP3; "APOP"
+	Remote    netip.AddrPort // of the client; the zero value if unknown
+	Local     netip.AddrPort // of the server; the zero value if unknown
 }
 
 // An Account is who a request turned out to be: the canonical names, which may
 // differ from those asked for (a directory that ignores case, an alias).
 type Account struct {
-	User       string
-	Realm      string
+	User       string              // empty is never a success
+	Realm      string              // "" if the site has none
 	Attributes map[string][]string // what else the store tells about the user; nil for nothing
 }
 
@@ -167,7 +167,8 @@ var (
 // ErrUnavailable, so that the broken verifier lets nobody in and refuses nobody.
 type ContractError struct{ Rule string }
 
+// Error returns the rule.
 func (e *ContractError) Error() string { return "verifier: contract broken: " + e.Rule }
 
-// Unwrap makes the error match ErrUnavailable.
+// Unwrap makes the error match [ErrUnavailable].
 func (e *ContractError) Unwrap() error { return ErrUnavailable }

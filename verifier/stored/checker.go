@@ -27,7 +27,7 @@ type Options struct {
 	// are processors. 64 times as many may wait, within their contexts; whoever
 	// comes then is told that there is trouble.
 	Parallel int
-	// Observer is told of every computation what it costs, as Value.Cost says, for
+	// Observer is told of every computation what it costs, as [Value.Cost] says, for
 	// metrics and tests; nil for nobody. It is called concurrently.
 	Observer func(cost string)
 }
@@ -44,14 +44,14 @@ func NewChecker(o Options) *Checker {
 	return &Checker{queue: queue.New(o.Parallel, int64(queued*o.Parallel)), observer: o.Observer}
 }
 
-// Matches reports whether a password, prepared as Verifier.VerifyPassword says, is the
+// Matches reports whether a password, prepared as [verifier.Verifier] says, is the
 // one of the value. r says whose the value is, which some hashes hold too. It returns
 // when the context ends, although a hash that is under way is computed to its end and
 // keeps its place meanwhile.
 //
 // What costs some microseconds at most neither waits nor counts.
 //
-// The errors match verifier.ErrUnavailable: too many are waiting, or the context has
+// The errors match [verifier.ErrUnavailable]: too many are waiting, or the context has
 // ended.
 func (c *Checker) Matches(ctx context.Context, v Value, r verifier.Request, password string) (bool, error) {
 	if v.isQuick() {

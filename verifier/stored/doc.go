@@ -9,7 +9,11 @@
 //	match, err := checker.Matches(ctx, value, request, password)
 //
 // with one [Checker] for all, which keeps expensive hashes from taking every
-// processor.
+// processor. For a user who does not exist compute [Value.Decoy] of what most users
+// have, which [Commonest] finds, or the time tells who exists. The example is a whole
+// verifier.
+//
+// Values and Checkers may be used concurrently, and print as REDACTED.
 //
 // # Schemes
 //
@@ -25,10 +29,11 @@
 //
 // What can be handed out, so that challenge-response mechanisms work: {PLAIN} {CLEAR}
 // {CLEARTEXT} for all of them, {CRAM-MD5} and {HMAC-MD5} for CRAM-MD5, {DIGEST-MD5},
-// {NTLM} (the NT hash), {SCRAM-SHA-1} {SCRAM-SHA-256} and the others, also as SCRAM-SHA-256$…, the form of
-// RFC 5803.
+// {NTLM} (the NT hash), {SCRAM-SHA-1} {SCRAM-SHA-256} and the others, also as
+// SCRAM-SHA-256$…, the form of RFC 5803. [Value.Kinds] says what a value serves.
 //
 // The case of a scheme does not matter. Dovecot's suffixes .HEX, .B64 and .BASE64 are
-// understood. Whatever else is there is an error: nobody gets in by a value that is
-// not wholly understood, or that would cost seconds to check.
+// understood. Whatever else is there is [ErrUnusable]: nobody gets in by a value that
+// is not wholly understood, or that would cost seconds to check. What is understood
+// does not become less with later versions.
 package stored

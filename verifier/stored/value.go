@@ -26,17 +26,19 @@ type Value struct {
 	decoy  bool
 }
 
-// ErrUnusable matches the errors of Parse: no password can be checked against the
+// ErrUnusable matches the errors of [Parse] and [ParseAs]: no password can be checked against the
 // value. They name its scheme and quote nothing else of it.
 var ErrUnusable = errors.New("stored: the value cannot be used")
 
 // maxValue is longer than what any scheme writes, in bytes.
 const maxValue = 8192
 
-// Parse reads a value. Without a {SCHEME} it is a hash of crypt(3).
+// Parse reads a value, of at most 8,192 bytes. Without a {SCHEME} it is a hash of
+// crypt(3). The error matches [ErrUnusable].
 func Parse(text string) (Value, error) { return ParseAs("CRYPT", text) }
 
-// ParseAs reads a value which, if it has no {SCHEME} of its own, is of the given one.
+// ParseAs reads a value which, if it has no {SCHEME} of its own, is of the given one,
+// named without braces: "PLAIN", "SSHA". It is otherwise like [Parse].
 func ParseAs(scheme, text string) (Value, error) {
 	v, err := parse(scheme, text)
 	if err != nil {

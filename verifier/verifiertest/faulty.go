@@ -70,10 +70,10 @@ func (f *Faulty) strike(ctx context.Context) error {
 	return nil
 }
 
-// Coverage implements verifier.SecretSource. It never fails.
+// Coverage implements [verifier.SecretSource]. It never fails.
 func (f *Faulty) Coverage() verifier.Coverage { return verifier.CoverageOf(f.Verifier) }
 
-// VerifyPassword implements verifier.Verifier.
+// VerifyPassword implements [verifier.Verifier].
 func (f *Faulty) VerifyPassword(ctx context.Context, r verifier.Request, password string) (verifier.Account, error) {
 	switch err := f.strike(ctx); {
 	case err == errEmpty:
@@ -84,7 +84,7 @@ func (f *Faulty) VerifyPassword(ctx context.Context, r verifier.Request, passwor
 	return f.Verifier.VerifyPassword(ctx, r, password)
 }
 
-// LookupSecret implements verifier.SecretSource. If the wrapped verifier is none,
+// LookupSecret implements [verifier.SecretSource]. If the wrapped verifier is none,
 // nobody has a secret.
 func (f *Faulty) LookupSecret(ctx context.Context, r verifier.Request, kinds ...verifier.Kind) (verifier.Secret, error) {
 	switch err := f.strike(ctx); {
@@ -100,7 +100,7 @@ func (f *Faulty) LookupSecret(ctx context.Context, r verifier.Request, kinds ...
 	return s.LookupSecret(ctx, r, kinds...)
 }
 
-// Update implements verifier.SecretStore. If the wrapped verifier is none, the
+// Update implements [verifier.SecretStore]. If the wrapped verifier is none, the
 // error matches errors.ErrUnsupported.
 func (f *Faulty) Update(ctx context.Context, r verifier.Request, change func(verifier.Entry) (verifier.Entry, error)) error {
 	switch err := f.strike(ctx); {

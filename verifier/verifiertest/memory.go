@@ -101,7 +101,7 @@ func copies(secrets []verifier.Secret, n name) []verifier.Secret {
 	return c
 }
 
-// Coverage implements verifier.SecretSource: measured over the users that are
+// Coverage implements [verifier.SecretSource]: measured over the users that are
 // neither disabled nor expired.
 func (m *Memory) Coverage() verifier.Coverage {
 	m.mu.Lock()
@@ -134,13 +134,13 @@ func measure(users map[name]*record) verifier.Coverage {
 	return c
 }
 
-// VerifyPassword implements verifier.Verifier.
+// VerifyPassword implements [verifier.Verifier].
 func (m *Memory) VerifyPassword(ctx context.Context, r verifier.Request, password string) (verifier.Account, error) {
 	m.Checks.Add(1)
 	return verifier.VerifyStored(ctx, checks{m}, r, password)
 }
 
-// LookupSecret implements verifier.SecretSource.
+// LookupSecret implements [verifier.SecretSource].
 func (m *Memory) LookupSecret(ctx context.Context, r verifier.Request, kinds ...verifier.Kind) (verifier.Secret, error) {
 	m.Lookups.Add(1)
 	kinds = slices.DeleteFunc(slices.Clone(kinds), func(k verifier.Kind) bool { return k == verifier.KindCheck })
@@ -186,7 +186,7 @@ func (c checks) LookupSecret(ctx context.Context, r verifier.Request, _ ...verif
 	return s, err
 }
 
-// Update implements verifier.SecretStore. An expired account stays so until it
+// Update implements [verifier.SecretStore]. An expired account stays so until it
 // is added anew.
 func (m *Memory) Update(ctx context.Context, r verifier.Request, change func(verifier.Entry) (verifier.Entry, error)) error {
 	m.Updates.Add(1)

@@ -19,10 +19,10 @@ type User struct {
 	Expired  bool   // the right password gives ErrExpired
 }
 
-// Format implements fmt.Formatter.
+// Format implements [fmt.Formatter].
 func (u User) Format(f fmt.State, _ rune) { io.WriteString(f, u.quoted()) }
 
-// LogValue implements slog.LogValuer.
+// LogValue implements [slog.LogValuer].
 func (u User) LogValue() slog.Value { return slog.StringValue(realm.Join(u.Name, u.Realm)) }
 
 // MarshalText keeps encoders from writing the password.
@@ -46,6 +46,7 @@ type Finding struct {
 	Detail string // what was seen, without secrets
 }
 
+// Error returns the rule, the user and what was seen, in one line.
 func (f *Finding) Error() string {
 	s := "verifiertest: " + f.Rule
 	if f.User != "" {

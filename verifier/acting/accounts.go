@@ -18,7 +18,7 @@ import (
 // does not. The request has neither service nor address.
 //
 // While the store cannot be asked, nobody acts as somebody else: the error matches
-// verifier.ErrUnavailable.
+// [verifier.ErrUnavailable].
 type Accounts struct {
 	secret.Opaque // fmt would print the store without asking it
 	Rules         verifier.Authorizer
@@ -33,7 +33,8 @@ type Accounts struct {
 
 var _ verifier.Authorizer = (*Accounts)(nil)
 
-// Authorize implements verifier.Authorizer.
+// Authorize implements [verifier.Authorizer]. The error matches
+// [verifier.ErrNotPermitted], or [verifier.ErrUnavailable] while the store cannot tell.
 func (c *Accounts) Authorize(ctx context.Context, a verifier.Account, user, realmName string) error {
 	if err := c.Rules.Authorize(ctx, a, user, realmName); err != nil {
 		return err

@@ -1,6 +1,6 @@
 // Package acting decides by rules in a text file who may act as whom: which
 // authenticated user (authcid) may name which other one as the authorization identity
-// (authzid). Its [Rules] are a verifier.Authorizer.
+// (authzid). Its [Rules] are a [verifier.Authorizer], and may be used concurrently.
 //
 //	rules, err := acting.Load("/etc/saslkit/acting", acting.Options{Realm: policy})
 //	auth := &saslkit.Authenticator{Verifier: db, Authorizer: rules}

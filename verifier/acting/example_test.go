@@ -1,6 +1,7 @@
 package acting_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/saslkit/saslkit/saslkittest"
 	"github.com/saslkit/saslkit/verifier"
 	"github.com/saslkit/saslkit/verifier/acting"
+	"github.com/saslkit/saslkit/verifier/verifiertest"
 )
 
 // Alice logs in with her own password and acts as sales.
@@ -39,4 +41,24 @@ func Example() {
 	// Output:
 	// alice@example.com acts as sales@example.com
 	// sasl: not permitted to act as the requested identity
+}
+
+// A rule knows names; with the store behind it nobody acts as who is locked, or does not
+// exist.
+func ExampleAccounts() {
+	users := verifiertest.NewMemory(
+		verifiertest.User{Name: "alice", Password: "wonderland"},
+		verifiertest.User{Name: "bob", Password: "builder", Disabled: true})
+	rules, err := acting.Parse("acting", strings.NewReader("alice *\n"), acting.Options{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	asker := &acting.Accounts{Rules: rules, Store: users, Known: true}
+	alice := verifier.Account{User: "alice"}
+	fmt.Println(asker.Authorize(context.Background(), alice, "bob", ""))
+	fmt.Println(asker.Authorize(context.Background(), alice, "carol", ""))
+	// Output:
+	// acting: "bob": verifier: account is disabled: verifier: may not act as the requested identity
+	// acting: "carol": verifier: no such user: verifier: may not act as the requested identity
 }

@@ -24,6 +24,7 @@ type SyntaxError struct {
 	Reason string
 }
 
+// Error returns "acting: FILE:LINE: reason".
 func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("acting: %s:%d: %s", e.File, e.Line, e.Reason)
 }

@@ -98,7 +98,7 @@ func (o *Options) place(user, realmName string) identity {
 	return identity{user, realmName}
 }
 
-// Authorize implements verifier.Authorizer. It asks nobody and never fails otherwise than
+// Authorize implements [verifier.Authorizer]. It asks nobody and never fails otherwise than
 // with ErrNotPermitted.
 func (r *Rules) Authorize(_ context.Context, a verifier.Account, user, realmName string) error {
 	if r == nil || a.User == "" {

@@ -9,7 +9,8 @@
 //
 //	db, err := passwdfile.Open("/etc/mail/users")
 //
-// The schemes are those of package stored. A user whose password is kept in the clear
+// A [DB] is a [verifier.SecretSource], and may be used concurrently. The schemes are those
+// of package [stored]. A user whose password is kept in the clear
 // can use every mechanism, one with SCRAM keys those of SCRAM with that hash, one with
 // {CRAM-MD5} or {DIGEST-MD5} that mechanism, and everybody PLAIN and LOGIN.
 //
@@ -29,13 +30,13 @@
 // gets in. The others are Dovecot's own affair.
 //
 // A user in two lines cannot log in, since programs disagree about which of them
-// counts. Nor can one whose password is empty or not understood; Faults says why.
+// counts. Nor can one whose password is empty or not understood; [DB.Faults] says why.
 //
 // # Changes
 //
 // The file is followed: a change counts from the next login on. While it cannot be
 // read, or is empty, or lacks the end of its last line, nobody is let in and nobody is
-// refused: the answer is verifier.ErrUnavailable. Editors that write in place, as
+// refused: the answer is [verifier.ErrUnavailable]. Editors that write in place, as
 // htpasswd does, are given a moment to finish; writing a new file and renaming it is
 // better.
 package passwdfile

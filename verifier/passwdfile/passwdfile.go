@@ -70,11 +70,11 @@ func (db *DB) Mark(ctx context.Context, _ verifier.Request) (string, error) {
 	return fmt.Sprint(version), nil
 }
 
-// Coverage implements verifier.SecretSource. It is that of the file when it was last
+// Coverage implements [verifier.SecretSource]. It is that of the file when it was last
 // read, and does no I/O.
 func (db *DB) Coverage() verifier.Coverage { return db.file.Last().coverage }
 
-// VerifyPassword implements verifier.Verifier. Whoever asks for whom, one check is
+// VerifyPassword implements [verifier.Verifier]. Whoever asks for whom, one check is
 // computed: for a user who is not there, or has nothing usable, one that costs what
 // most users' cost.
 func (db *DB) VerifyPassword(ctx context.Context, r verifier.Request, password string) (verifier.Account, error) {
@@ -97,7 +97,7 @@ func (db *DB) VerifyPassword(ctx context.Context, r verifier.Request, password s
 	return e.account(r), nil
 }
 
-// LookupSecret implements verifier.SecretSource.
+// LookupSecret implements [verifier.SecretSource].
 func (db *DB) LookupSecret(ctx context.Context, r verifier.Request, kinds ...verifier.Kind) (verifier.Secret, error) {
 	t, err := db.now(ctx)
 	if err != nil {

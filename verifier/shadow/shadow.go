@@ -76,7 +76,7 @@ func (db *DB) Mark(ctx context.Context, _ verifier.Request) (string, error) {
 
 func (db *DB) today() int { return int(db.now().Unix() / 86400) }
 
-// VerifyPassword implements verifier.Verifier. Whoever asks for whom, one hash is
+// VerifyPassword implements [verifier.Verifier]. Whoever asks for whom, one hash is
 // computed: for a user who is not there, or has none, one that costs what most users'
 // cost.
 func (db *DB) VerifyPassword(ctx context.Context, r verifier.Request, password string) (verifier.Account, error) {

@@ -1,6 +1,13 @@
 // Package dovecot checks passwords by asking a Dovecot auth process, as Postfix does
 // with smtpd_sasl_type = dovecot.
 //
+//	v, err := dovecot.New(dovecot.Options{Socket: "/run/dovecot/auth-saslkit"})
+//
+// The [Client] is a [verifier.Verifier] for PLAIN and LOGIN. It may be used concurrently;
+// [Client.Close] ends its connection. [New] does not connect, and until Dovecot is there
+// logins are answered with [verifier.ErrUnavailable]. Package daemon of this module has
+// the other end: a server that speaks Dovecot's protocol.
+//
 // Dovecot needs a socket for clients that we may open:
 //
 //	service auth {
@@ -43,7 +50,7 @@
 // (default 2 s). The requests say no-penalty: without it Dovecot 2.3.19 makes who failed
 // from an address wait before anybody's next try from there, 4, 8 and then 15 seconds,
 // right passwords included, and one guesser would occupy all requests in flight. A
-// verifier.Guard throttles instead.
+// [verifier.Guard] throttles instead.
 //
 // # Stopping Dovecot
 //

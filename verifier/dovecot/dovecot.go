@@ -33,7 +33,7 @@ const (
 	handshakeTimeout = 10 * time.Second
 )
 
-// A Client is a verifier.Verifier that asks Dovecot. All callers share one connection,
+// A Client is a [verifier.Verifier] that asks Dovecot. All callers share one connection,
 // which is opened by the first check, kept, and opened again when Dovecot has closed it.
 // While it is open two goroutines run; they end with it. A Client may be used
 // concurrently.
@@ -56,7 +56,8 @@ type Client struct {
 
 var _ verifier.Verifier = (*Client)(nil)
 
-// New checks the options. It does not connect: Dovecot may start later.
+// New checks the options. It does not connect: Dovecot may start later. The error says
+// which option is out of range.
 func New(o Options) (*Client, error) {
 	network, address, err := parseSocket(o.Socket)
 	if err != nil {
@@ -112,7 +113,7 @@ func (c *Client) Close() error {
 
 var errClosed = errors.New("client is closed")
 
-// VerifyPassword implements verifier.Verifier. It asks for user@realm, or for the user
+// VerifyPassword implements [verifier.Verifier]. It asks for user@realm, or for the user
 // where there is no realm, and says what the package comment lists. Account.User is the
 // name that Dovecot says: cut, if it ends in the realm that was asked for, and whole
 // with an empty Realm otherwise. Names and passwords that cannot be asked for, because

@@ -1,21 +1,3 @@
-// Package pwcheck checks passwords with a pwcheck daemon, the forerunner of saslauthd
-// for which sites have written their own.
-//
-//	v, err := pwcheck.New(pwcheck.Options{Socket: "/var/pwcheck/pwcheck"})
-//
-// The protocol knows neither service nor realm. A user in a realm is asked for as
-// "user@realm", as Cyrus SASL does it, so that a password of one realm is none in
-// another: a daemon that knows bare names needs a server without realms.
-//
-// A yes is the reply "OK", alone or followed by a space; the original takes every
-// reply that begins with it. There is no word for no and nothing that says where a
-// reply ends but the end of the connection: an empty one is [verifier.ErrUnavailable],
-// as are the daemon's own complaints about the request, and every other is a refusal,
-// with the reply in the error for the log. A daemon that fails in the middle of its
-// reply cannot be told from one that refuses.
-//
-// The original answers one connection after the other and waits for each as long as it
-// takes, so that a slow login delays all.
 package pwcheck
 
 import (
@@ -38,7 +20,7 @@ const (
 	maxReply = 1023
 )
 
-// Options say whom to ask.
+// Options say whom to ask. Only Socket must be set.
 type Options struct {
 	// Socket is the path of the daemon's socket, of at most 107 bytes on Linux.
 	Socket string
@@ -58,7 +40,8 @@ type Client struct{ asker *unixask.Asker }
 
 var _ verifier.Verifier = (*Client)(nil)
 
-// New checks the options. It does not look for the daemon.
+// New checks the options. It does not look for the daemon. The error says which option is
+// out of range.
 func New(o Options) (*Client, error) {
 	asker, err := unixask.New(unixask.Options{
 		Daemon: "pwcheck", Socket: o.Socket, Limit: o.Limit, Timeout: o.Timeout,
@@ -77,9 +60,12 @@ func New(o Options) (*Client, error) {
 // String is the verifier as the command line names it, "pwcheck:/var/pwcheck".
 func (c *Client) String() string { return "pwcheck:" + c.asker.Place("pwcheck") }
 
-// VerifyPassword implements verifier.Verifier. It makes one connection. A name and a
+// VerifyPassword implements [verifier.Verifier]. It makes one connection. A name and a
 // password that have more than 1,020 bytes together, or hold a NUL, are refused
-// without asking.
+// without asking. The account is who was asked for. The error matches
+// [verifier.ErrNoUser] where the daemon says so in the original's words,
+// [verifier.ErrWrongPassword] for every other refusal, and [verifier.ErrUnavailable]
+// for all else.
 func (c *Client) VerifyPassword(ctx context.Context, r verifier.Request, password string) (verifier.Account, error) {
 	login := realm.Join(r.User, r.Realm)
 	if err := check(login, password); err != nil {

@@ -3,6 +3,9 @@
 //
 //	v, err := saslauthd.New(saslauthd.Options{Socket: "/run/saslauthd/mux"})
 //
+// The [Client] is a [verifier.Verifier] for an Authenticator of package saslkit. Package
+// daemon has the other end: a daemon of one's own for programs with libsasl2.
+//
 // The daemon must be reached at its socket: on Debian its folder lets in who is in
 // group sasl, and a server in a chroot needs the socket inside of it (saslauthd's
 // option -m). New does not look whether it is there, for servers may start before

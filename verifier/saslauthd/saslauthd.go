@@ -13,7 +13,7 @@ import (
 	"github.com/saslkit/saslkit/verifier"
 )
 
-// Options say whom to ask and how.
+// Options say whom to ask and how. Only Socket must be set.
 type Options struct {
 	// Socket is the path of the daemon's socket, "/run/saslauthd/mux", of at most
 	// 107 bytes on Linux.
@@ -60,7 +60,8 @@ type Client struct {
 
 var _ verifier.Verifier = (*Client)(nil)
 
-// New checks the options. It does not look for the daemon.
+// New checks the options. It does not look for the daemon. The error says which option is
+// out of range.
 func New(o Options) (*Client, error) {
 	asker, err := unixask.New(unixask.Options{
 		Daemon: "saslauthd", Socket: o.Socket, Limit: o.Limit, Timeout: o.Timeout,
@@ -95,7 +96,11 @@ func New(o Options) (*Client, error) {
 // String is the verifier as the command line names it, "saslauthd:/run/saslauthd".
 func (c *Client) String() string { return "saslauthd:" + c.asker.Place("mux") }
 
-// VerifyPassword implements verifier.Verifier. It makes one connection.
+// VerifyPassword implements [verifier.Verifier]. It makes one connection, and sends the
+// request in one write. The account is who was asked for. The error matches
+// [verifier.ErrNoUser], [verifier.ErrWrongPassword], [verifier.ErrDisabled] or
+// [verifier.ErrExpired] as far as the daemon tells them apart, and else
+// [verifier.ErrUnavailable].
 func (c *Client) VerifyPassword(ctx context.Context, r verifier.Request, password string) (verifier.Account, error) {
 	client := ""
 	if c.form == saslauthdwire.FiveFields {

@@ -9,6 +9,11 @@
 //		Select:  "SELECT password FROM users WHERE name = '%u' AND realm = '%r'",
 //	})
 //
+// A [DB] is a [verifier.SecretStore], and may be used concurrently. [New] does not
+// connect: databases may start later. What it can serve is declared by [Options.Kinds],
+// or counted with [Options.List]: then call [DB.Refresh] before serving and every few
+// minutes.
+//
 // # Statements
 //
 // A statement is a template. %u is the user, %r the realm, %v the value that is stored, %p
@@ -17,7 +22,7 @@
 // parameter, and so does a token without quotes. Only for %p, which is a name, one of a
 // fixed list is written, also inside the quotes of names, "%p".
 //
-// What could be read by the server as something else than by us is an error of New that
+// What could be read by the server as something else than by us is an error of [New] that
 // names place and cure: comments, backslashes in strings, dollar quotes, E'...' and its
 // kind, placeholders, a second statement, a quote that is not closed, a token that is not
 // known, a name as a pattern of LIKE. See [TemplateError].
@@ -25,7 +30,7 @@
 // # Rows
 //
 // A select with %p is run once for each property, as Cyrus does: userPassword,
-// authPassword for SCRAM, cmusaslsecretOTP and so on, as Options.Kinds names them. The
+// authPassword for SCRAM, cmusaslsecretOTP and so on, as [Options.Kinds] names them. The
 // first column counts. One without %p is run once, and its columns are read by their
 // names, whose case does not matter:
 //
@@ -41,14 +46,16 @@
 //	user, username, realm       the names of the account, if not those that were asked for
 //
 // Others are attributes of the account, so select no more than is meant to be seen. What
-// values are is said in package stored: a {SCHEME} counts, without one a password is as it is, and what looks like a hash, $2y$…,
-// is one. A NULL, and an empty text, is nothing; a user of whom nothing is held does not
-// exist. Beside a password SCRAM keys are not handed out, for they may be of an older one.
+// values are is said in package [stored]: a {SCHEME} counts, without one a password is as
+// it is, and what looks like a hash, $2y$…, is one. A NULL, and an empty text, is
+// nothing; a user of whom nothing is held does not exist. Beside a password SCRAM keys
+// are not handed out, for they may be of an older one.
 //
 // # Trouble
 //
-// An error of the database is never "no such user": it is verifier.ErrUnavailable, as are
+// An error of the database is never "no such user": it is [verifier.ErrUnavailable], as are
 // several rows for one user, and columns that make no sense. Servers are asked in turn;
 // one that did not answer in time is spared for some seconds, and one that is behind is
-// passed over if Options.Fresh says how to tell.
+// passed over if [Options.Fresh] says how to tell. A [DB.Update] that ended while it was
+// being committed is [ErrInDoubt].
 package sql

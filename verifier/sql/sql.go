@@ -222,7 +222,7 @@ func (db *DB) serve(o Options) error {
 // String returns "sql:" and the name.
 func (db *DB) String() string { return "sql:" + db.name }
 
-// Coverage implements verifier.SecretSource: what the options declare, or what the last
+// Coverage implements [verifier.SecretSource]: what the options declare, or what the last
 // Refresh counted. It does no I/O.
 func (db *DB) Coverage() verifier.Coverage {
 	c := verifier.Coverage{Some: db.kinds, All: db.kinds, Users: -1}
@@ -235,7 +235,7 @@ func (db *DB) Coverage() verifier.Coverage {
 	return c
 }
 
-// VerifyPassword implements verifier.Verifier. The name that the account has is that of
+// VerifyPassword implements [verifier.Verifier]. The name that the account has is that of
 // the column user, if there is one. The same statements are run and one check is
 // computed, whoever asks for whom: for a user who is not there one that costs what most
 // of those cost who asked before.
@@ -264,7 +264,7 @@ func (db *DB) VerifyPassword(ctx context.Context, r verifier.Request, password s
 	return rec.account, nil
 }
 
-// LookupSecret implements verifier.SecretSource. Kinds that the options do not name are
+// LookupSecret implements [verifier.SecretSource]. Kinds that the options do not name are
 // not served.
 func (db *DB) LookupSecret(ctx context.Context, r verifier.Request, kinds ...verifier.Kind) (verifier.Secret, error) {
 	rec, err := db.ask(ctx, r)

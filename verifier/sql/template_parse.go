@@ -13,6 +13,7 @@ type TemplateError struct {
 	Reason string // with the cure
 }
 
+// Error returns "sql: KEY: byte OFFSET: reason". It does not quote the statement.
 func (e *TemplateError) Error() string {
 	return fmt.Sprintf("sql: %s: byte %d: %s", e.Key, e.Offset, e.Reason)
 }

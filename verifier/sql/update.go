@@ -20,7 +20,7 @@ import (
 // the database may have stored the change or not. It matches verifier.ErrUnavailable too.
 var ErrInDoubt = errors.New("the change may have been stored or not")
 
-// Update implements verifier.SecretStore. The user is read, changed, written and read
+// Update implements [verifier.SecretStore]. The user is read, changed, written and read
 // again in one serializable transaction, so change may run several times: whenever
 // somebody else changed the same user meanwhile, be it in another process, and on the
 // next server if one was lost before the commit. What does not read back as it was

@@ -40,8 +40,8 @@ type IntrospectionOptions struct {
 }
 
 // Introspection asks the authorization server about each token (RFC 7662). After some
-// questions that were not answered it is not asked for some seconds. It may be used
-// concurrently.
+// questions that were not answered it is not asked for some seconds. There are at most 32
+// connections to it. It may be used concurrently.
 type Introspection struct {
 	checks   Checks
 	endpoint *endpoint
@@ -53,7 +53,8 @@ type Introspection struct {
 
 var _ verifier.TokenVerifier = (*Introspection)(nil)
 
-// NewIntrospection checks the options. It does not ask anything yet.
+// NewIntrospection checks the options. It does not ask anything yet. The error says which
+// option is missing or contradicts another.
 func NewIntrospection(o IntrospectionOptions) (*Introspection, error) {
 	e, err := newEndpoint("introspection", o.URL, o.TLS)
 	if err != nil {
@@ -87,7 +88,9 @@ func (v *Introspection) Close() error {
 	return nil
 }
 
-// VerifyToken implements verifier.TokenVerifier.
+// VerifyToken implements [verifier.TokenVerifier]. A refusal is a *[verifier.TokenError]
+// with the scopes and the configuration of the [Checks]; what the endpoint does not
+// answer, or not so that it can be understood, matches [verifier.ErrUnavailable].
 func (v *Introspection) VerifyToken(ctx context.Context, _ verifier.Request, token string) (verifier.Account, error) {
 	if err := v.checks.sized(token); err != nil {
 		return verifier.Account{}, err

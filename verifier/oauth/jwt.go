@@ -19,7 +19,9 @@ type JWTOptions struct {
 	// Checks must have an Issuer and an audience.
 	Checks
 	// Keys is where the issuer's public keys are, a JWK set (RFC 7517): a file, which is
-	// read again when it changes, or an https URL (http on a loopback address).
+	// read again when it changes, or an https URL (http on a loopback address). What a URL
+	// returned is used for 15 minutes, and for 24 hours while nobody answers; it is
+	// asked sooner for a key that is new.
 	Keys string
 	// Algorithms are those that are believed. Nil: RS256, PS256, ES256 and EdDSA with
 	// their longer relatives. Never one with a shared secret, nor none.
@@ -49,7 +51,7 @@ type JWT struct {
 var _ verifier.TokenVerifier = (*JWT)(nil)
 
 // NewJWT checks the options. A file with keys must be there; a URL is asked when the
-// first token comes.
+// first token comes. The error says which option is missing or not understood.
 func NewJWT(o JWTOptions) (*JWT, error) {
 	v := &JWT{checks: o.Checks, algorithms: signatures, where: o.Keys, now: time.Now}
 	switch {
@@ -107,7 +109,9 @@ func (v *JWT) Close() error {
 	return nil
 }
 
-// VerifyToken implements verifier.TokenVerifier.
+// VerifyToken implements [verifier.TokenVerifier]. A refusal is a *[verifier.TokenError]
+// with the scopes and the configuration of the [Checks]; that there are no keys to check
+// the signature with matches [verifier.ErrUnavailable].
 func (v *JWT) VerifyToken(ctx context.Context, _ verifier.Request, token string) (verifier.Account, error) {
 	if err := v.checks.sized(token); err != nil {
 		return verifier.Account{}, err

@@ -139,7 +139,7 @@ func (h holding) kinds() (all verifier.Kinds) {
 	return all
 }
 
-// LookupSecret implements verifier.SecretSource. With other methods than Attributes
+// LookupSecret implements [verifier.SecretSource]. With other methods than Attributes
 // nobody has a secret. A DIGEST-MD5 hash is of a realm that the entry does not tell, and
 // not handed out.
 func (d *Directory) LookupSecret(ctx context.Context, r verifier.Request, kinds ...verifier.Kind) (verifier.Secret, error) {

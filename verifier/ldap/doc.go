@@ -8,6 +8,11 @@
 //		BindDN:     "cn=mail,dc=example", BindPassword: password,
 //	})
 //
+// A [Directory] is a [verifier.Verifier], and a [verifier.SecretStore] as far as
+// [Attributes] goes. It may be used concurrently; [Directory.Close] ends its connections.
+// [New] does not connect: directories may start later. Put [verifier.Cache] around it
+// where the same users log in many times a minute.
+//
 // # Methods
 //
 // With [SearchAndBind] the service account looks for the entry of the user, and then a
@@ -23,16 +28,16 @@
 // # Templates
 //
 // Filters and DNs are templates: %u is the name, %U what stands before its first '@', %d
-// what stands behind that or else the realm, %1 to %9 the labels of %d counted from its end, %r the
-// realm, %R the realm with an '@' before it, %s the service, %D the DN of the user, %% a
-// per cent sign. Whatever a client sends is escaped, always, so that it cannot change the
-// structure of a filter or DN. What is missing is empty.
+// what stands behind that or else the realm, %1 to %9 the labels of %d counted from its
+// end, %r the realm, %R the realm with an '@' before it, %s the service, %D the DN of the
+// user, %% a per cent sign. Whatever a client sends is escaped, always, so that it cannot
+// change the structure of a filter or DN. What is missing is empty.
 //
 // # Trouble
 //
 // A directory that does not answer, is busy, refuses the service account, refers to
 // another server or finds several entries gives an error that matches
-// verifier.ErrUnavailable. Servers are asked in their order; one that has not answered
+// [verifier.ErrUnavailable]. Servers are asked in their order; one that has not answered
 // lately is passed over for some seconds. An empty password never reaches a server: a
 // bind with one succeeds whoever it is for (RFC 4513 section 5.1.2).
 //

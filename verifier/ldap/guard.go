@@ -51,7 +51,7 @@ func (g *guard) ask() {
 	g.messages.Store(0)
 }
 
-// Read implements net.Conn. Only one goroutine reads.
+// Read implements [net.Conn]. Only one goroutine reads.
 func (g *guard) Read(p []byte) (int, error) {
 	if len(g.rest) == 0 {
 		message, err := readMessage(g.r)

@@ -29,7 +29,8 @@ type Directory struct {
 
 var _ verifier.SecretStore = (*Directory)(nil)
 
-// New checks the options. It does not connect: the directory may start later.
+// New checks the options. It does not connect: the directory may start later. The error
+// says which option is missing, contradicts another, or is no template.
 func New(o Options) (*Directory, error) {
 	o, err := o.filled()
 	if err != nil {
@@ -64,11 +65,13 @@ func (d *Directory) Close() error {
 	return nil
 }
 
-// Coverage implements verifier.SecretSource: what Options.Kinds declare, or what Refresh
-// has counted.
+// Coverage implements [verifier.SecretSource]: what [Options.Kinds] declare, or what
+// [Directory.Refresh] has counted.
 func (d *Directory) Coverage() verifier.Coverage { return *d.coverage.Load() }
 
-// VerifyPassword implements verifier.Verifier.
+// VerifyPassword implements [verifier.Verifier]. The name that the account has is that of
+// [Options.UserAttribute]. A directory that refers elsewhere, finds several entries or
+// does not answer gives an error that matches [verifier.ErrUnavailable].
 func (d *Directory) VerifyPassword(ctx context.Context, r verifier.Request, password string) (verifier.Account, error) {
 	if password == "" || strings.IndexByte(password, 0) >= 0 {
 		return verifier.Account{}, fmt.Errorf("ldap: %w: it is empty or holds a NUL", verifier.ErrWrongPassword)

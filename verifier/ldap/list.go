@@ -18,9 +18,10 @@ const (
 	listTimeout = 2 * time.Minute
 )
 
-// Refresh counts what users have, if Options.ListFilter says which they are: it asks the
+// Refresh counts what users have, if [Options.ListFilter] says which they are: it asks the
 // first server that answers for all of them, some hundred at a time, within two minutes.
-// On an error the coverage stays as it was.
+// On an error the coverage stays as it was. Who serves calls it before it begins, and
+// every few minutes.
 func (d *Directory) Refresh(ctx context.Context) error {
 	if d.t.listFilter == "" {
 		return nil

@@ -17,7 +17,7 @@ const maxAttempts = 100
 
 var errOthers = errors.New("others change the same user all the time (or the directory does not know an attribute)")
 
-// Update implements verifier.SecretStore, for Attributes. It changes the values of
+// Update implements [verifier.SecretStore], for Attributes. It changes the values of
 // PasswordAttribute and SCRAMAttribute, both together, in one modification that fails if
 // they are not as change was told (RFC 4528): a server without assertions gives an error
 // that matches errors.ErrUnsupported. What has no other kind, such as a hash, is in the

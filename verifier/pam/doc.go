@@ -1,11 +1,17 @@
 // Package pam checks passwords with the PAM stack of a service.
 //
+//	v, err := pam.New(pam.Options{Service: "smtp"})
+//
+// The [Stack] is a [verifier.Verifier] for PLAIN and LOGIN: PAM can check a password and
+// nothing else. It may be used concurrently; [Stack.Close] ends what it has started. At
+// start log [Stack.Faults].
+//
 // It is built with
 //
 //	go build -tags pam
 //
-// with cgo and PAM's headers (libpam0g-dev). Without the tag everything compiles, and
-// New returns an error that says so.
+// with cgo and PAM's headers (libpam0g-dev). Without the tag everything compiles, [Built]
+// is false, and [New] returns an error that says so.
 //
 // # Children
 //
@@ -16,14 +22,15 @@
 //		pam.Child()
 //		…
 //
-// which does nothing in the program itself and does not return in a child; New finds out
-// whether it is there. What init functions do is done in every child. Options.Program names another program that does so, for example
-// the command saslkit, and this one needs no tag then.
+// which does nothing in the program itself and does not return in a child; [New] finds out
+// whether [Child] is there. What init functions do is done in every child.
+// [Options.Program] names another program that does so, for example the command saslkit,
+// and this one needs no tag then.
 //
 // A child serves one check at a time, 1,000 at most, and ends when it has been idle for a
 // minute or the parent is no more, however it ended. It gets the password through a pipe,
 // /dev/null for its standard streams, and nothing else of the parent's. One that does not
-// answer within Options.Timeout is killed. What a module has started, such as a script of
+// answer within [Options.Timeout] is killed. What a module has started, such as a script of
 // pam_exec, is the module's to end.
 //
 // # What PAM says and what it means here
@@ -59,7 +66,7 @@
 // # Failures take no time
 //
 // libpam would sleep after a failure, two seconds with pam_unix, and hold a child for
-// that. It is kept from it, for a verifier.Guard throttles. That pam_unix answers for
+// that. It is kept from it, for a [verifier.Guard] throttles. That pam_unix answers for
 // unknown users without computing a hash is evened out: a refusal takes as long as the
 // last success did, a second at most.
 package pam

@@ -106,7 +106,7 @@ func (s *Stack) Close() error {
 	return nil
 }
 
-// VerifyPassword implements verifier.Verifier. The package comment lists what PAM says
+// VerifyPassword implements [verifier.Verifier]. The package comment lists what PAM says
 // and what it means here. Account.User is PAM_USER, which modules may change, and
 // Account.Realm that of the request, which PAM does not learn.
 //

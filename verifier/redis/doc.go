@@ -8,8 +8,10 @@
 //	})
 //	guard, err := verifier.NewThrottle(verifier.ThrottleOptions{Store: store})
 //
-// The rules are those of Throttle, whose options come with every question; the
-// servers that share counts should have the same ones.
+// A [Store] is a [verifier.ThrottleStore], and may be used concurrently. [New] does not
+// connect; [Store.Ping] does, for who wants to know at start. The rules are those of
+// Throttle, whose options come with every question; the servers that share counts should
+// have the same ones.
 //
 // # What is stored
 //

@@ -48,7 +48,8 @@ var _ verifier.ThrottleStore = (*Store)(nil)
 
 const leastKey = 16
 
-// New returns a Store. It does not connect yet; Ping does.
+// New returns a Store. It does not connect yet; [Store.Ping] does. The error says that an
+// address is missing or the key is too short.
 func New(o Options) (*Store, error) {
 	switch {
 	case o.Server == nil || len(o.Server.Addrs) == 0:
@@ -102,7 +103,7 @@ var (
 	settleScript = goredis.NewScript(recordLua + settleLua)
 )
 
-// Admit implements verifier.ThrottleStore.
+// Admit implements [verifier.ThrottleStore].
 func (s *Store) Admit(ctx context.Context, a verifier.ThrottleAttempt) (verifier.ThrottleVerdict, error) {
 	if len(a.Rules.Steps) == 0 {
 		return verifier.ThrottleVerdict{}, errors.New("redis: rules without delays")
@@ -127,7 +128,7 @@ func (s *Store) Admit(ctx context.Context, a verifier.ThrottleAttempt) (verifier
 	}, nil
 }
 
-// Settle implements verifier.ThrottleStore.
+// Settle implements [verifier.ThrottleStore].
 func (s *Store) Settle(ctx context.Context, a verifier.ThrottleAttempt, v verifier.ThrottleVerdict, o verifier.ThrottleOutcome) error {
 	outcome := "void"
 	switch o {
@@ -146,7 +147,7 @@ func (s *Store) Settle(ctx context.Context, a verifier.ThrottleAttempt, v verifi
 	return nil
 }
 
-// Forget implements verifier.ThrottleStore.
+// Forget implements [verifier.ThrottleStore].
 func (s *Store) Forget(ctx context.Context, a verifier.ThrottleAttempt) error {
 	keys := s.keys(&a)
 	switch {

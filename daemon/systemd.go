@@ -95,6 +95,19 @@ func passedNames(pid int, getenv func(string) string) ([]string, error) {
 	return names, nil
 }
 
+// Names returns the names of the sockets that systemd passed and no Listen has asked for,
+// in the order of their descriptors. A unit with several addresses gives all of them the
+// same name, which then stands there as often: each Listen takes one.
+func (a *Activation) Names() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var names []string
+	for _, p := range a.passed {
+		names = append(names, p.name)
+	}
+	return names
+}
+
 // Listen returns the socket that systemd passed for s, which has its name or listens
 // where s says, or else listens there itself. The owner and mode of what systemd passed
 // are those in its unit, and closing it does not remove it.

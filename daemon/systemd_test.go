@@ -100,6 +100,9 @@ func TestTake(t *testing.T) {
 		a.passed = append(a.passed, passed{name, l})
 		addresses = append(addresses, l.Addr().String())
 	}
+	if diff := cmp.Diff([]string{"auth", "auth", "mux", "open"}, a.Names()); diff != "" {
+		t.Errorf("names, -want +got:\n%s", diff)
+	}
 	take := func(s Socket) string {
 		l, err := a.Listen(t.Context(), s)
 		if err != nil {
@@ -120,6 +123,9 @@ func TestTake(t *testing.T) {
 		if i == 4 {
 			if got := take(Socket{Name: "open"}); !strings.Contains(got, "not a loopback address") {
 				t.Errorf("an open address without permission: %s", got)
+			}
+			if diff := cmp.Diff([]string{"open"}, a.Names()); diff != "" {
+				t.Errorf("names that are left, -want +got:\n%s", diff)
 			}
 			if err := a.Rest(); err == nil || !strings.Contains(err.Error(), "systemd:open (0.0.0.0:") {
 				t.Errorf("what is left: %v", err)

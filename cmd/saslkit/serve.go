@@ -30,7 +30,7 @@ type serveOptions struct {
 func newServeCommand(std *stdio) *cobra.Command {
 	var o serveOptions
 	cmd := &cobra.Command{
-		Use:   "serve --conf FILE | --verifier SPEC... --auth SOCKET... [options]",
+		Use:   "serve --conf FILE | --verifier SPEC... [--auth SOCKET...] [options]",
 		Short: "Serve logins to Postfix, Exim and applications of Cyrus SASL",
 		Long: `Answers on sockets who may log in: in Dovecot's auth protocol, for Postfix
 (smtpd_sasl_type = dovecot) and Exim; in saslauthd's, for everything that is linked
@@ -39,9 +39,15 @@ with libsasl2 (pwcheck_method: saslauthd); in pwcheck's.
 A SOCKET is a path, behind which ",mode=0660,owner=USER,group=GROUP" may stand, or
 inet:HOST:PORT, or systemd:NAME for one that systemd passes. Any of them may have a
 policy of its own: ",realm=R", ",mech-list=PLAIN+LOGIN", and with
-",security-options=noanonymous+noplaintext" another for the clear. Prints "ready" on
-standard error when all accept, and a line for each login. SIGHUP reads the
-configuration again; SIGTERM finishes what is under way, for 5 seconds at most.`,
+",security-options=noanonymous+noplaintext" another for the clear.
+
+Without --auth, --mux and --pwcheck the sockets that systemd passes are served, all of
+them, and their names (FileDescriptorName= in the unit) say what they speak: auth or
+auth-NAME, such as auth-postfix, is Dovecot's protocol, mux or mux-NAME saslauthd's,
+pwcheck or pwcheck-NAME pwcheck's. Who may connect is then for the unit to say.
+
+Prints "ready" on standard error when all accept, and a line for each login. SIGHUP reads
+the configuration again; SIGTERM finishes what is under way, for 5 seconds at most.`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.serve(cmd.Context(), std, cmd.Flags()) },
 	}
@@ -68,13 +74,17 @@ func (o *serveOptions) serve(ctx context.Context, std *stdio, flags *pflag.FlagS
 	signal.Notify(reload, syscall.SIGHUP) // from now on: before, it would end us
 	defer signal.Stop(reload)
 
-	sockets, err := o.sockets()
-	if err != nil {
-		return err
-	}
 	r := &running{std: std, metrics: daemon.NewMetrics()}
+	var err error
 	if r.systemd, err = daemon.Activated(os.Getenv, os.Unsetenv); err != nil {
 		return &exitError{exitUsage, err}
+	}
+	sockets, err := o.sockets()
+	if sockets == nil && err == nil {
+		sockets, err = o.passedSockets(r.systemd.Names())
+	}
+	if err != nil {
+		return err
 	}
 	named := socketPolicy{
 		realm: o.realm, hasRealm: flags.Changed("realm"),
@@ -129,7 +139,7 @@ func (s servedSocket) handler(current *daemon.Current, logger *slog.Logger) daem
 // folderMode is that of sockets which a folder guards, as with saslauthd.
 const folderMode = 0o666
 
-// sockets reads the options that say where to listen.
+// sockets reads the options that say where to listen; nil if there are none.
 func (o *serveOptions) sockets() ([]servedSocket, error) {
 	var all []servedSocket
 	add := func(p protocol, text string) error {
@@ -163,10 +173,39 @@ func (o *serveOptions) sockets() ([]servedSocket, error) {
 			return nil, err
 		}
 	}
-	if all == nil {
-		return nil, usage("no socket: --auth, --mux or --pwcheck is missing")
+	return all, nil
+}
+
+// passedSockets are those that systemd passed, when no option says where to listen. Their
+// names say what they speak.
+func (o *serveOptions) passedSockets(names []string) ([]servedSocket, error) {
+	if len(names) == 0 {
+		return nil, usage("no socket: --auth, --mux or --pwcheck is missing, and systemd passed none")
+	}
+	var all []servedSocket
+	for _, name := range names {
+		p, ok := protocolNamed(name)
+		if !ok {
+			return nil, usage("systemd passed a socket with the name %.255q, which does not say what it speaks (write FileDescriptorName=auth, mux or pwcheck into its unit, or a longer name like auth-postfix)", name)
+		}
+		all = append(all, servedSocket{protocol: p, socket: daemon.Socket{Name: name, AllowRemote: o.allowRemote}, service: o.service})
 	}
 	return all, nil
+}
+
+// protocolNamed reads the name of a socket that systemd passed: that of a protocol, alone
+// or with a hyphen and more behind it.
+func protocolNamed(name string) (protocol, bool) {
+	kind, _, _ := strings.Cut(name, "-")
+	switch kind {
+	case "auth":
+		return dovecotProtocol, true
+	case "mux":
+		return saslauthdProtocol, true
+	case "pwcheck":
+		return pwcheckProtocol, true
+	}
+	return 0, false
 }
 
 // inFolder makes the path of a socket in a folder, keeping what follows a comma.

@@ -116,7 +116,11 @@ func (r *running) serve(ctx context.Context, s servedSocket, l net.Listener) {
 	if s.protocol == dovecotProtocol {
 		site.servers = append(site.servers, server)
 	}
-	err := r.metrics.Gauge("saslkit_connections", "Connections to a socket.", func() float64 { return float64(server.Conns()) }, daemon.Label{Name: "socket", Value: s.socket.String()})
+	where := s.socket.String()
+	if s.socket.Name != "" { // which several may have
+		where += " " + l.Addr().String()
+	}
+	err := r.metrics.Gauge("saslkit_connections", "Connections to a socket.", func() float64 { return float64(server.Conns()) }, daemon.Label{Name: "socket", Value: where})
 	if err != nil {
 		r.builder.logger.Warn("metrics", "reason", err.Error())
 	}

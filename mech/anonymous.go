@@ -13,7 +13,8 @@ import (
 // is let in as nobody in particular. The trace is for the log and proves
 // nothing.
 
-// ANONYMOUS is the ANONYMOUS mechanism.
+// ANONYMOUS lets everybody in as nobody in particular (RFC 4505). It is offered only by
+// name, and where the policy does not ask for [NoAnonymous].
 var ANONYMOUS = &Mechanism{
 	Name:        "ANONYMOUS",
 	Provides:    NoPlaintext,

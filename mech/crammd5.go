@@ -25,7 +25,9 @@ import (
 // It hides the password from listeners but not from a dictionary, and it does
 // not authenticate the server. New deployments want SCRAM.
 
-// CRAMMD5 is the CRAM-MD5 mechanism.
+// CRAMMD5 proves with a hash that the client knows the password (RFC 2195). Servers need
+// the password, or what [CRAMMD5Secret] makes of it. It does not prove the server, and who
+// listens can search for the password. It is offered only by name.
 var CRAMMD5 = &Mechanism{
 	Name:        "CRAM-MD5",
 	Provides:    NoPlaintext | NoAnonymous,
@@ -140,7 +142,7 @@ func cramMD5Digest(held verifier.Secret, challenge string) (string, error) {
 	return hex.EncodeToString(mac.Sum(nil)), nil
 }
 
-// CRAMMD5Secret is the secret of kind KindCRAMMD5 for a password: its two
+// CRAMMD5Secret is the secret of kind [verifier.KindCRAMMD5] for a password: its two
 // half-finished HMAC states, with which CRAM-MD5 works without the password.
 func CRAMMD5Secret(password string) []byte {
 	return md5secret.CRAMMD5(saslprep.Password(password))

@@ -30,7 +30,10 @@ import (
 // not see it, and libsasl2 2.1.28 with reauth_timeout indeed sends the same octets for
 // the same text each time.
 
-// DIGESTMD5 is the DIGEST-MD5 mechanism.
+// DIGESTMD5 proves both sides with hashes, in a realm (RFC 2831, made historic by RFC
+// 6331). Servers need the password, or what [DIGESTMD5Secret] makes of it. Who listens can
+// search for the password. It can negotiate security layers, see [Layers]. It is offered
+// only by name.
 var DIGESTMD5 = &Mechanism{
 	Name:        "DIGEST-MD5",
 	Provides:    NoPlaintext | NoAnonymous | MutualAuth,

@@ -27,8 +27,9 @@ const (
 	BadCredentials
 	// NotPermitted: authenticated, but may not act as the authorization identity.
 	NotPermitted
-	// Disabled and Expired are told only after a correct credential.
+	// Disabled: the account is locked. It is told only after a correct credential.
 	Disabled
+	// Expired: the account or its password has. It is told only after a correct credential.
 	Expired
 	// MechanismUnavailable: unknown, or not offered on this connection.
 	MechanismUnavailable
@@ -117,7 +118,8 @@ func malformed(code string, err error) *Error { return &Error{Class: Malformed, 
 func refused(code string) *Error { return &Error{Class: BadCredentials, Code: code} }
 
 // AsError turns what a verifier or backend returned into an Error. Whatever is
-// not a known refusal is temporary trouble.
+// not a known refusal is temporary trouble, of class [Unavailable]; nil is too, for it is
+// no success.
 func AsError(err error) *Error {
 	var e *Error
 	switch {

@@ -13,7 +13,9 @@ import (
 // only says whom to act as. It is never where the identity comes from: several
 // IRC servers took it from there (CVE-2016-7142, -7143, -7144).
 
-// EXTERNAL is the EXTERNAL mechanism.
+// EXTERNAL takes who the channel has proven to be there: by a client certificate, or by
+// the credentials of a unix socket (RFC 4422 appendix A). The message says only whom to
+// act as.
 var EXTERNAL = &Mechanism{
 	Name:        "EXTERNAL",
 	Provides:    NoPlaintext | NoDictionary | NoAnonymous,

@@ -54,7 +54,7 @@ type layerConn struct {
 	writeErr error
 }
 
-// Read implements net.Conn.
+// Read implements [net.Conn].
 func (c *layerConn) Read(b []byte) (int, error) {
 	c.reading.Lock()
 	defer c.reading.Unlock()
@@ -102,7 +102,7 @@ func (c *layerConn) fault() error {
 	return ErrLayer
 }
 
-// Write implements net.Conn. What does not fit into one packet is sent in several.
+// Write implements [net.Conn]. What does not fit into one packet is sent in several.
 func (c *layerConn) Write(b []byte) (n int, err error) {
 	c.writing.Lock()
 	defer c.writing.Unlock()

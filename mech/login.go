@@ -12,7 +12,8 @@ import (
 //
 // It is as weak as PLAIN, and has no authorization identity.
 
-// LOGIN is the LOGIN mechanism.
+// LOGIN sends name and password one after the other (draft-murchison-sasl-login-00). It is
+// as weak as [PLAIN], and what Outlook and many devices speak.
 var LOGIN = &Mechanism{
 	Name:        "LOGIN",
 	Provides:    NoAnonymous | PassCredentials,

@@ -59,6 +59,7 @@ func (m *Mechanism) WithoutBinding() string { return strings.TrimSuffix(m.Name, 
 // A Need is what a mechanism asks of the server.
 type Need uint8
 
+// What mechanisms need.
 const (
 	NeedNothing  Need = iota
 	NeedPassword      // a verifier that checks passwords

@@ -22,10 +22,12 @@ import (
 //
 // A listener can search for the password offline, fast; whoever has the NT hash can log
 // in; and an exchange can be passed on to another server. It is here for clients and
-// servers that have nothing else, under TLS. Only version 2 is spoken, and nothing is
-// signed or sealed.
+// servers that have nothing else, under TLS. Version 2 is spoken, version 1 by the server
+// where a site allows it, and nothing is signed or sealed.
 
-// NTLM is the NTLM mechanism.
+// NTLM is Microsoft's challenge and response (MS-NLMP). Servers need the password, or what
+// [NTLMSecret] makes of it, which is as good as the password. Version 2 is spoken, and 1 if
+// [ServerConfig.AllowNTLMv1] says so. It is offered only by name, and is for TLS.
 var NTLM = &Mechanism{
 	Name:        "NTLM",
 	Provides:    NoPlaintext | NoAnonymous,

@@ -19,7 +19,8 @@ import (
 // A bearer token is as good as a password for as long as it is valid: whoever sees it
 // can use it again. Only TLS protects it.
 
-// OAUTHBEARER is the OAUTHBEARER mechanism.
+// OAUTHBEARER sends a bearer token (RFC 7628). Servers need a [verifier.TokenVerifier].
+// Only TLS protects the token.
 var OAUTHBEARER = &Mechanism{
 	Name:        "OAUTHBEARER",
 	Provides:    NoDictionary | NoAnonymous,
@@ -29,7 +30,7 @@ var OAUTHBEARER = &Mechanism{
 	client:      rfc7628.newClient,
 }
 
-// XOAUTH2 is the XOAUTH2 mechanism.
+// XOAUTH2 is [OAUTHBEARER] as Google and Microsoft had it before, with the same tokens.
 var XOAUTH2 = &Mechanism{
 	Name:        "XOAUTH2",
 	Provides:    NoDictionary | NoAnonymous,

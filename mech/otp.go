@@ -36,7 +36,9 @@ import (
 // whatever was stored meanwhile is lost: a used password would be good again. So while
 // the record is locked nobody is let in here, "temporarily".
 
-// OTP is the OTP mechanism.
+// OTP asks for one-time passwords of a series (RFC 2444). Servers need a
+// [verifier.SecretStore], for a login uses one up; [OTPSecret] begins a series. It does not
+// prove the server. It is offered only by name.
 var OTP = &Mechanism{
 	Name:        "OTP",
 	Provides:    NoPlaintext | ForwardSecrecy | NoAnonymous,

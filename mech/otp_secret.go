@@ -45,10 +45,10 @@ const (
 	maxOTPHold = 6 * time.Minute
 )
 
-// OTPSecret is the secret of kind KindOTP for a pass phrase: a new series of
-// one-time passwords, by MD5 and with a seed of its own. The phrase is taken as it is,
-// for generators do not prepare it. They may refuse one that has not 10 to 63
-// characters (RFC 2289 section 6.0), and our client does.
+// OTPSecret is the secret of kind [verifier.KindOTP] for a pass phrase: a new series of
+// one-time passwords, by MD5 and with a seed of its own, good for 498 logins. The phrase
+// is taken as it is, for generators do not prepare it. They may refuse one that has not
+// 10 to 63 characters (RFC 2289 section 6.0), and our client does.
 func OTPSecret(phrase string) []byte {
 	r := otpRecord{hash: otp.MD5, number: firstOTP}
 	var random [8]byte

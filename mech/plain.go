@@ -14,7 +14,8 @@ import (
 //
 // The password crosses the wire as it is: only TLS protects it.
 
-// PLAIN is the PLAIN mechanism.
+// PLAIN sends name and password (RFC 4616). Every [verifier.Verifier] serves it, and only
+// TLS protects the password.
 var PLAIN = &Mechanism{
 	Name:        "PLAIN",
 	Provides:    NoAnonymous | PassCredentials,

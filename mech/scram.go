@@ -27,7 +27,10 @@ import (
 // SHA-1 and SHA-256 are standards, the other hashes drafts or Cyrus's; all are the
 // same otherwise.
 
-// The SCRAM mechanisms.
+// The SCRAM mechanisms (RFC 5802, RFC 7677) prove both sides. Servers need the password,
+// or keys that [SCRAMSecret] makes of it for one hash, with which nobody can log in. Who
+// listens can search for the password at the cost of the iterations. The rows with PLUS
+// bind to the TLS channel, so that nobody sits in between.
 var (
 	SCRAMSHA1, SCRAMSHA1PLUS     = scramRows(scram.SHA1, verifier.KindSCRAMSHA1)
 	SCRAMSHA224, SCRAMSHA224PLUS = scramRows(scram.SHA224, verifier.KindSCRAMSHA224)

@@ -1,0 +1,38 @@
+// Package guides executes the guides in docs/guides: each is a page for one situation of a
+// mail site, and its test does what the page says, on a machine of its own, by reading it
+// out of the page.
+//
+// # Pages
+//
+// A guide is Markdown. All that it shows as code is in fenced blocks, and each block is one
+// of these:
+//
+//   - sh: commands, run by root in /root one block after the other; each must succeed. The
+//     block is one shell script, ended by its first failure.
+//   - output: what the block before has printed. The lines are found in this order, each
+//     anywhere in a line; … stands for anything.
+//   - log: what the journal got since the last block of commands began, in the same notation. The test
+//     waits for it.
+//   - any other language: a file, whose path stands in the first line as a comment,
+//     "# /etc/postfix/sasl/smtpd.conf". It replaces what was there; with "(added)" behind
+//     the path it is added at the end.
+//
+// There is no block that is not executed. The machine itself is described in a comment,
+// which readers do not see: the Debian packages that the situation begins with, and commands
+// that bring it about.
+//
+//	<!-- machine: postfix sasl2-bin
+//	useradd --create-home al
+//	-->
+//
+// # Machines
+//
+// A machine is a Debian 12 with systemd, booted by systemd-nspawn from a file system that
+// debootstrap made, with a layer over it that the end of the test throws away. Its network
+// is a loopback of its own. What packaging/build makes lies in /root, and apt does not ask
+// whether to go on.
+//
+// That takes root, Debian's debootstrap and systemd-container, and, for what is not yet
+// in the folder SASLKIT_GUIDES, Debian's archive. Without that variable the tests that
+// want a machine are skipped.
+package guides

@@ -1,0 +1,157 @@
+package guides
+
+import (
+	"fmt"
+	"strings"
+)
+
+// A Page is a guide, as far as it is executed.
+type Page struct {
+	Packages []string // of Debian, installed before it begins
+	Setup    string   // commands that make the situation
+	Steps    []Step
+}
+
+// A Step is one block of code.
+type Step struct {
+	Line   int // of the block's first line of code in the page
+	Kind   Kind
+	File   string // of Write and Add: an absolute path
+	Text   string // the code
+	Opened string // the language that the block names
+}
+
+// A Kind says what is done with a block.
+type Kind uint8
+
+// The kinds of blocks.
+const (
+	Run    Kind = iota // commands
+	Output             // what they printed
+	Log                // what the journal has
+	Write              // a file
+	Add                // to the end of a file
+)
+
+// Parse reads a page. An error names the line.
+func Parse(text string) (*Page, error) {
+	p := new(Page)
+	lines := strings.Split(text, "\n")
+	for i := 0; i < len(lines); i++ {
+		first := i
+		switch line := lines[i]; {
+		case strings.HasPrefix(line, "```"):
+			end := until(lines, i, "```")
+			if end < 0 {
+				return nil, fmt.Errorf("line %d: the block has no end", first+1)
+			}
+			step, err := step(strings.TrimPrefix(line, "```"), lines[i+1:end])
+			if err != nil {
+				return nil, fmt.Errorf("line %d: %w", first+1, err)
+			}
+			step.Line = first + 2
+			p.Steps = append(p.Steps, step)
+			i = end
+		case strings.HasPrefix(line, "<!-- machine:"):
+			end := until(lines, i, "-->")
+			if end < 0 || p.Packages != nil {
+				return nil, fmt.Errorf("line %d: the machine has no end, or is the second", first+1)
+			}
+			p.Packages = append([]string{}, strings.Fields(strings.TrimPrefix(line, "<!-- machine:"))...)
+			p.Setup = joined(lines[i+1 : end])
+			i = end
+		case strings.HasPrefix(line, "    ") && strings.TrimSpace(lines[max(0, i-1)]) == "":
+			return nil, fmt.Errorf("line %d: an indented block, which nothing would execute", first+1)
+		case strings.HasPrefix(strings.TrimSpace(line), "```"):
+			return nil, fmt.Errorf("line %d: a block that does not begin the line", first+1)
+		}
+	}
+	if p.Packages == nil {
+		return nil, fmt.Errorf("the page has no machine")
+	}
+	return p, nil
+}
+
+// until is the first line after i that begins with mark, or -1.
+func until(lines []string, i int, mark string) int {
+	for j := i + 1; j < len(lines); j++ {
+		if strings.HasPrefix(lines[j], mark) {
+			return j
+		}
+	}
+	return -1
+}
+
+func joined(lines []string) string {
+	if len(lines) == 0 {
+		return ""
+	}
+	return strings.Join(lines, "\n") + "\n"
+}
+
+// step reads a block.
+func step(language string, code []string) (Step, error) {
+	s := Step{Text: joined(code), Opened: language}
+	if s.Text == "" {
+		return Step{}, fmt.Errorf("the block is empty")
+	}
+	switch language {
+	case "sh":
+		return s, nil
+	case "output":
+		s.Kind = Output
+		return s, nil
+	case "log":
+		s.Kind = Log
+		return s, nil
+	}
+	file, added := strings.CutSuffix(uncommented(code[0]), " (added)")
+	if !strings.HasPrefix(file, "/") || strings.ContainsAny(file, " \t") || language == "" {
+		return Step{}, fmt.Errorf("nothing would execute a block of %q that does not begin with the path of a file", language)
+	}
+	s.Kind, s.File = Write, file
+	if added {
+		s.Kind = Add
+	}
+	return s, nil
+}
+
+// uncommented is a line without what makes it a comment.
+func uncommented(line string) string {
+	for _, mark := range []string{"# ", "// ", "-- ", "; ", "dnl "} {
+		if text, ok := strings.CutPrefix(line, mark); ok {
+			return text
+		}
+	}
+	return ""
+}
+
+// Missing is the first line of want that is not in text, in the notation of pages: the
+// lines in this order, each anywhere in a line, … for anything. It is empty if all are.
+func Missing(text, want string) string {
+	lines := strings.Split(text, "\n")
+	for _, line := range strings.Split(strings.TrimSpace(want), "\n") {
+		for ; ; lines = lines[1:] {
+			if len(lines) == 0 {
+				return line
+			}
+			if matches(lines[0], line) {
+				lines = lines[1:]
+				break
+			}
+		}
+	}
+	return ""
+}
+
+// matches looks for the pieces of a pattern in a line, one behind the other.
+func matches(line, pattern string) bool {
+	for piece := range strings.SplitSeq(pattern, "…") {
+		_, after, found := strings.Cut(line, strings.TrimSpace(piece))
+		if !found {
+			return false
+		}
+		line = after
+	}
+	return true
+}

@@ -1,0 +1,116 @@
+package guides
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const samplePage = "# A guide\n" +
+	"<!-- machine: postfix swaks\n" +
+	"useradd al\n" +
+	"-->\n" +
+	"Text.\n" +
+	"```sh\n" +
+	"true\n" +
+	"echo hello\n" +
+	"```\n" +
+	"```output\n" +
+	"hello\n" +
+	"```\n" +
+	"```ini\n" +
+	"# /etc/a.conf\n" +
+	"a = b\n" +
+	"```\n" +
+	"```sql\n" +
+	"-- /etc/b.sql (added)\n" +
+	"SELECT 1;\n" +
+	"```\n" +
+	"```log\n" +
+	"a … b\n" +
+	"```\n"
+
+func TestParse(t *testing.T) {
+	t.Parallel()
+	got, err := Parse(samplePage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &Page{
+		Packages: []string{"postfix", "swaks"},
+		Setup:    "useradd al\n",
+		Steps: []Step{
+			{7, Run, "", "true\necho hello\n", "sh"},
+			{11, Output, "", "hello\n", "output"},
+			{14, Write, "/etc/a.conf", "# /etc/a.conf\na = b\n", "ini"},
+			{18, Add, "/etc/b.sql", "-- /etc/b.sql (added)\nSELECT 1;\n", "sql"},
+			{22, Log, "", "a … b\n", "log"},
+		},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// What nothing would execute is no guide.
+func TestParseRefuses(t *testing.T) {
+	t.Parallel()
+	const machine = "<!-- machine: swaks\n-->\n"
+	for name, c := range map[string]struct{ page, want string }{
+		"no machine":        {"text\n", "no machine"},
+		"two machines":      {machine + machine, "line 3: "},
+		"machine open":      {"<!-- machine: a\n", "line 1: "},
+		"block open":        {machine + "```sh\ntrue\n", "line 3: the block has no end"},
+		"no path":           {machine + "```ini\na = b\n```\n", "nothing would execute"},
+		"no language":       {machine + "```\n# /etc/a\n```\n", "nothing would execute"},
+		"relative path":     {machine + "```ini\n# etc/a\n```\n", "nothing would execute"},
+		"a comment":         {machine + "```ini\n# /etc/a is a file\n```\n", "nothing would execute"},
+		"empty block":       {machine + "```sh\n```\n", "empty"},
+		"indented code":     {machine + "\n    true\n", "line 4: an indented block"},
+		"block in a list":   {machine + "- item\n  ```sh\n  true\n  ```\n", "line 4: "},
+		"unclosed by space": {machine + "```sh\ntrue\n ```\n", "no end"},
+	} {
+		if p, err := Parse(c.page); err == nil || p != nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %+v, %v, want %q", name, p, err, c.want)
+		}
+	}
+}
+
+func TestMissing(t *testing.T) {
+	t.Parallel()
+	const text = "one two three\nfour five\nsix\n"
+	for name, c := range map[string]struct{ want, missing string }{
+		"all":                   {"one two three\nfour five\nsix\n", ""},
+		"some":                  {"five\nsix", ""},
+		"anything between":      {"one … three", ""},
+		"order of lines":        {"six\nfive", "five"},
+		"order of pieces":       {"three … one", "three … one"},
+		"a line for each":       {"one\ntwo", "two"},
+		"not there":             {"seven", "seven"},
+		"pieces across a line":  {"three … four", "three … four"},
+		"anything at both ends": {"… five …", ""},
+	} {
+		if got := Missing(text, c.want); got != c.missing {
+			t.Errorf("%s: missing %q, want %q", name, got, c.missing)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add(samplePage)
+	f.Fuzz(func(t *testing.T, text string) {
+		p, err := Parse(text)
+		if (p == nil) != (err != nil) {
+			t.Fatalf("%+v, %v", p, err)
+		}
+		if p == nil {
+			return
+		}
+		for _, s := range p.Steps {
+			if !strings.Contains(text, s.Text) || (s.File == "") != (s.Kind < Write) {
+				t.Fatalf("%+v", s)
+			}
+		}
+	})
+}

@@ -196,8 +196,8 @@ func TestBound(t *testing.T) {
 	t.Parallel()
 	for cbind, want := range map[string]string{
 		"n,,":                "gs2-header n,,",
-		"p=tls-exporter,,ab": "header, 2 bytes of TLS",
-		"p=tls-unique,,,a,,": "header, 4 bytes of TLS",
+		"p=tls-exporter,,ab": "header + 2 bytes",
+		"p=tls-unique,,,a,,": "header + 4 bytes",
 		"n,":                 "no gs2-header",
 	} {
 		if got := bound(base64.StdEncoding.EncodeToString([]byte(cbind))); got != want {

@@ -13,11 +13,11 @@ const (
 	clientX = 95
 	serverX = clientX + 560
 	storeX  = serverX + 290
-	row     = 18 // from one line of text to the next
-	padding = 12 // of cards
-	indent  = 18 // of what stands between lifelines
-	nameX   = 236
-	top     = 66 // of the parties
+	row     = 18  // from one line of text to the next
+	padding = 12  // of cards
+	indent  = 18  // of what stands between lifelines
+	nameX   = 264 // of a part's name, from the card's edge
+	top     = 66  // of the parties
 	partyH  = 42
 )
 
@@ -139,7 +139,7 @@ func (d *sheet) card(r reading, class string) {
 	d.text(x+padding, y, class, r.title)
 	for _, p := range r.parts {
 		y += row
-		class, text := "line", shorten(visible(p.text), 29, "bytes")
+		class, text := "line", shorten(visible(p.text), 33, "bytes")
 		if p.text == "" {
 			class, text = "quiet", "(empty)"
 		}

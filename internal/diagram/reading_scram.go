@@ -33,7 +33,7 @@ func readClientFirst(m string) []part {
 	if !ok {
 		return []part{{m, "no gs2-header", ""}}
 	}
-	note := "no channel binding, no authzid"
+	note := "no binding, no authzid"
 	if binding, ok := strings.CutPrefix(strings.TrimRight(header, ","), "p="); ok {
 		note = "binds by " + binding
 	}
@@ -53,7 +53,7 @@ func readAttributes(m, whose string) []part {
 		case "r":
 			p.name, p.note = "nonce", whose+", new each time"
 			if whose == "both" {
-				p.note = "the client's and the server's"
+				p.note = "of client and server"
 			}
 		case "s":
 			p.name, p.note = "salt", bytesIn(value)+", as stored"
@@ -83,5 +83,5 @@ func bound(value string) string {
 	case data == "":
 		return "gs2-header " + header
 	}
-	return fmt.Sprintf("header, %d bytes of TLS", len(data))
+	return fmt.Sprintf("header + %d bytes", len(data))
 }

@@ -38,7 +38,7 @@ var (
 const (
 	sampleUser     = "alice"
 	sampleRealm    = "example.com"
-	sampleHost     = "mail.example.com"
+	sampleHost     = "mx.example.com"
 	samplePassword = "open sesame"
 	sampleToken    = "sample.Zm9yIHRoZSBkaWFncmFtcw"
 )

@@ -151,6 +151,9 @@ func TestBounds(t *testing.T) {
 					x1 -= long / 2
 				}
 				x2, y1 = x1+long, y2-12
+				if x1 == clientX+indent+nameX && x2 > serverX-indent {
+					t.Errorf("%q does not end in its card", e.text+all[i-1].text)
+				}
 				if last, ok := ends[y2]; ok && x1 < last && e.attrs["class"] != "number f-ground" {
 					t.Errorf("%q stands on another text", e.text)
 				}

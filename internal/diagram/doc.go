@@ -10,6 +10,7 @@
 //
 //	scenario.go   which logins there are
 //	login.go      a login over the lines of SMTP or POP3
+//	channels.go   the TLS connection under it
 //	witness.go    stores that write down what they are asked
 //	recording.go  the text form of what happened
 //	reading*.go   messages taken apart, by the grammars of their standards

@@ -17,7 +17,7 @@ import (
 // An Authenticator is the configuration of logins: where credentials are, what
 // is permitted, what is logged. It is shared by connections, services and
 // tenants, and must not be changed while it is in use. The zero Policy is safe.
-// Call Validate at start. It prints as REDACTED, for it keeps keys.
+// Call [Authenticator.Validate] at start. It prints as REDACTED, for it keeps keys.
 type Authenticator struct {
 	secret.Opaque
 
@@ -39,13 +39,13 @@ type Authenticator struct {
 	// Mechanisms is the site's mech_list: these alone, in this order. Nil: every
 	// mechanism that can serve all users, strongest first, but not those that
 	// must be asked for by name (ANONYMOUS, CRAM-MD5, DIGEST-MD5, NTLM, OTP). APOP, which
-	// is a command of POP3, can be named too: see Peer.APOP.
+	// is a command of POP3, can be named too: see [Peer.APOP].
 	Mechanisms []string
 	// Policy says which properties a mechanism must have, in the clear and
 	// under TLS.
 	Policy mech.Policy
 	// Layers are the security layers that may be negotiated in the clear, by hosts that
-	// put them on with Exchange.Layer: minimum_layer and maximum_layer of Cyrus SASL.
+	// put them on with [Exchange.Layer]: minimum_layer and maximum_layer of Cyrus SASL.
 	// Mechanisms that cannot have one of Layers.Min are offered under TLS only. The
 	// zero value: none.
 	Layers mech.Layers
@@ -79,7 +79,7 @@ type Authenticator struct {
 	// none.
 	Logger *slog.Logger
 	// Observer gets the same as data, for metrics; nil: none. It is called on
-	// the connection's goroutine.
+	// the connection's goroutine, so concurrently, and the login waits for it.
 	Observer func(Event)
 
 	derivation     *mech.Derivation
@@ -146,8 +146,9 @@ func (a *Authenticator) offerable() []*mech.Mechanism {
 	return rows
 }
 
-// Advertised lists the mechanisms to offer on such a channel, in order. Every
-// one of them can succeed for a user that the coverage promises.
+// Advertised lists the mechanisms to offer on such a channel, in order; nil if there are
+// none. Every one of them can succeed for a user that the coverage promises. The caller
+// owns the slice.
 func (a *Authenticator) Advertised(ch Channel) []string {
 	var names []string
 	for _, m := range a.offerable() {
@@ -160,8 +161,9 @@ func (a *Authenticator) Advertised(ch Channel) []string {
 
 // Validate says what contradicts itself in the configuration: a mechanism that
 // is named and unknown, that no store can serve, or that the policy forbids
-// everywhere; or nothing that could be offered at all. What is merely unwise is
-// logged as a warning.
+// everywhere; or nothing that could be offered at all. The error names everything that
+// was found, each with its reason, on a line of its own. What is merely unwise is logged
+// as a warning.
 func (a *Authenticator) Validate() error {
 	var faults []error
 	if _, err := mech.NewDerivation(a.DecoyKey, a.DerivedIterations); err != nil {

@@ -25,6 +25,8 @@ type Channel struct {
 	// certificate, SO_PEERCRED); "" for none.
 	External string
 
+	// Remote and Local are the addresses of client and server, for the guard, the log
+	// and stores that look at them; the zero value if unknown.
 	Remote, Local netip.AddrPort
 }
 

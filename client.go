@@ -98,8 +98,10 @@ type ClientExchange struct {
 
 var _ sasl.Client = (*ClientExchange)(nil)
 
-// NewClient picks a mechanism and begins a login. If none fits, the *Error says
-// for each candidate why not.
+// NewClient picks a mechanism and begins a login. If none fits, the *[Error] says for each
+// candidate why not; its class, [mech.MechanismUnavailable], [mech.TooWeak] or
+// [mech.EncryptionRequired], is that of the one that came closest. The error for Layers
+// that contradict themselves matches [mech.ErrLayers].
 func NewClient(cfg ClientConfig) (*ClientExchange, error) {
 	cfg = cfg.complete()
 	if err := cfg.Layers.Validate(); err != nil {
@@ -138,14 +140,15 @@ func NewClient(cfg ClientConfig) (*ClientExchange, error) {
 func (x *ClientExchange) Mechanism() string { return x.row.Name }
 
 // Start implements go-sasl's Client: the mechanism and the initial response,
-// nil if there is none.
+// nil if there is none and empty if that is what it is.
 func (x *ClientExchange) Start() (mechanism string, initial []byte, err error) {
 	initial, err = x.client.Start()
 	x.spoken = x.spoken || err == nil && initial != nil
 	return x.row.Name, initial, err
 }
 
-// Next implements go-sasl's Client. It never returns nil without an error.
+// Next implements go-sasl's Client. It never returns nil without an error: go-smtp's
+// client takes nil for the end. After an error the exchange is over.
 func (x *ClientExchange) Next(challenge []byte) ([]byte, error) {
 	response, err := x.client.Next(challenge)
 	x.spoken = x.spoken || err == nil
@@ -155,7 +158,8 @@ func (x *ClientExchange) Next(challenge []byte) ([]byte, error) {
 // Finish must be called when the protocol reported success. An error means that
 // the login must not be trusted: the server did not prove that it knows the
 // password, although the mechanism lets it or the policy asks for it, or what
-// ClientConfig.ChannelBinding asks for did not come about.
+// [ClientConfig.ChannelBinding] asks for did not come about. The *[Error] is of class
+// [mech.ServerNotVerified] or [mech.TooWeak], or that of a step that failed before.
 func (x *ClientExchange) Finish() error {
 	x.assurance, x.finished = Assurance{}, false
 	if err := x.client.Finish(); err != nil {

@@ -8,7 +8,74 @@ import (
 
 	"github.com/saslkit/saslkit"
 	"github.com/saslkit/saslkit/mech"
+	"github.com/saslkit/saslkit/verifier"
 )
+
+// A whole login, with a server in the place of the network: the strongest mechanism that
+// both sides can do, and a server that has proven itself.
+func ExampleClientExchange() {
+	auth := &saslkit.Authenticator{Verifier: verifier.Static{"alice": "pencil"}}
+	peer := auth.NewPeer(saslkit.PeerConfig{
+		Service: "smtp",
+		Channel: func() saslkit.Channel { return saslkit.Channel{Secure: true} },
+	})
+	defer peer.Close()
+
+	client, err := saslkit.NewClient(saslkit.ClientConfig{
+		Credentials: saslkit.Credentials{Username: "alice", Password: "pencil"},
+		Offered:     peer.AuthMechanisms(), // saslkit.OfferedSMTP, with what EHLO returned
+		Policy:      mech.Policy{TLS: mech.MutualAuth},
+		Channel:     saslkit.Channel{Secure: true}, // saslkit.ClientTLS(conn.ConnectionState())
+		Service:     "smtp",
+		Host:        "mail.example.com",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	mechanism, response, err := client.Start()
+	if err != nil {
+		log.Fatal(err)
+	}
+	server, err := peer.Auth(mechanism) // AUTH mechanism, on the wire
+	if err != nil {
+		log.Fatal(err)
+	}
+	for {
+		challenge, done, err := server.Next(response)
+		if err != nil {
+			log.Fatal(err)
+		}
+		if done { // 235
+			break
+		}
+		if response, err = client.Next(challenge); err != nil {
+			log.Fatal(err)
+		}
+	}
+	if err := client.Finish(); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(client.Mechanism(), client.Assurance().ServerProven)
+	// Output: SCRAM-SHA-512 true
+}
+
+// A server that says 235 at once has proven nothing, whatever the protocol thinks of it.
+func ExampleClientExchange_Finish() {
+	client, err := saslkit.NewClient(saslkit.ClientConfig{
+		Credentials: saslkit.Credentials{Username: "alice", Password: "pencil"},
+		Offered:     []string{"SCRAM-SHA-256", "PLAIN"},
+		Channel:     saslkit.Channel{Secure: true},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	mechanism, _, err := client.Start()
+	fmt.Println(mechanism, err)
+	fmt.Println(client.Finish())
+	// Output:
+	// SCRAM-SHA-256 <nil>
+	// sasl: the server did not prove its identity
+}
 
 // Why a mechanism is used, and why the others are not.
 func ExampleClientConfig_Candidates() {

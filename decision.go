@@ -16,7 +16,7 @@ type Decision struct {
 }
 
 // Decisions explains, for every mechanism of the library in the order of the
-// mech_list and then of the table, what Advertised decides.
+// mech_list and then of the table, what [Authenticator.Advertised] decides.
 func (a *Authenticator) Decisions(ch Channel) []Decision {
 	rows := a.offerable()
 	for _, m := range mech.All() {

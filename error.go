@@ -4,7 +4,7 @@ import "github.com/saslkit/saslkit/mech"
 
 // An Error is why a login failed. Its text may reach the peer; the cause, found
 // with errors.Is and errors.As, is for the log. What each protocol replies is a
-// table: SMTP, IMAP and POP3.
+// table: [mech.Error.SMTP], [mech.Error.IMAP] and [mech.Error.POP3].
 type Error = mech.Error
 
 // An Outcome is what one step of an exchange came to.

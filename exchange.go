@@ -16,8 +16,8 @@ import (
 )
 
 // An Exchange is one login attempt on the server's side. It is used once, from
-// one goroutine. Protocols that can carry data with success use Step; go-sasl
-// hosts, which cannot, use Next.
+// one goroutine. Protocols that can carry data with success use [Exchange.Step];
+// go-sasl hosts, which cannot, use [Exchange.Next].
 type Exchange struct {
 	secret.Opaque
 	peer    *Peer
@@ -60,15 +60,17 @@ func (x *Exchange) Mechanism() string { return x.row.Name }
 // known: for logs, and not to be trusted. It is called between steps.
 func (x *Exchange) Named() (user, realm string) { return x.user, x.realm }
 
-// Step consumes one client response: nil first if there was no initial response.
-// With Done the peer is logged in; data that comes with it must reach the client
-// together with success.
+// Step consumes one client response: nil first if there was no initial response, an
+// empty slice for one that is empty. The response is not kept, and the data of the
+// outcome is the caller's. With Done the peer is logged in; data that comes with it must
+// reach the client together with success. With Failed the error is not mapped. A step
+// after the end fails with [ErrExchangeOver].
 func (x *Exchange) Step(response []byte) Outcome { return x.advance(response, true) }
 
 // Next is Step for go-sasl hosts, which cannot carry data with success or failure:
 // it travels as one more challenge, to which the client answers once. What it
 // answers does not matter (go-imap v1 repeats the previous response for an empty
-// line). Errors are mapped.
+// line). Errors are mapped, see [PeerConfig.MapError].
 func (x *Exchange) Next(response []byte) (challenge []byte, done bool, err error) {
 	o := x.advance(response, false)
 	if o.State == Failed {

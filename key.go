@@ -11,10 +11,10 @@ import (
 // A Key is secret bytes of a configuration. It prints as REDACTED.
 type Key []byte
 
-// Format implements fmt.Formatter.
+// Format implements [fmt.Formatter].
 func (Key) Format(f fmt.State, _ rune) { io.WriteString(f, secret.Redacted) }
 
-// LogValue implements slog.LogValuer.
+// LogValue implements [slog.LogValuer].
 func (Key) LogValue() slog.Value { return slog.StringValue(secret.Redacted) }
 
 // MarshalText keeps encoders from writing the key.

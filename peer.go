@@ -57,7 +57,7 @@ type Peer struct {
 	first    Exchange  // most connections need one: it comes with the peer
 }
 
-// NewPeer makes the peer of one connection.
+// NewPeer makes the peer of one connection, to be closed when that ends.
 func (a *Authenticator) NewPeer(cfg PeerConfig) *Peer {
 	p := &Peer{
 		auth: a, ctx: cfg.Context, policy: cfg.Realm, channel: cfg.Channel, mapError: cfg.MapError,
@@ -86,10 +86,11 @@ func (p *Peer) unlayered() Channel {
 	return ch
 }
 
-// AuthenticateMechanisms is AuthMechanisms under go-imap's name.
+// AuthenticateMechanisms is [Peer.AuthMechanisms] under go-imap's name.
 func (p *Peer) AuthenticateMechanisms() []string { return p.AuthMechanisms() }
 
-// Auth begins an exchange for go-smtp. Errors are mapped.
+// Auth begins an exchange for go-smtp. It is [Peer.Start] with errors that are mapped, and
+// without security layers, which go-sasl's hosts cannot put on.
 func (p *Peer) Auth(mechanism string) (sasl.Server, error) {
 	ch := p.unlayered()
 	x, err := p.start(mechanism, &ch)
@@ -99,12 +100,13 @@ func (p *Peer) Auth(mechanism string) (sasl.Server, error) {
 	return x, nil
 }
 
-// Authenticate is Auth under go-imap's name.
+// Authenticate is [Peer.Auth] under go-imap's name.
 func (p *Peer) Authenticate(mechanism string) (sasl.Server, error) { return p.Auth(mechanism) }
 
 // Start begins an exchange. A mechanism that is not advertised on this channel
 // is refused: hosts do not compare. An exchange that was under way is abandoned.
-// The error is an *Error, not mapped.
+// The error is an *[Error], not mapped, of class [mech.MechanismUnavailable],
+// [mech.TooWeak] or [mech.EncryptionRequired], and [mech.Cancelled] on a closed peer.
 func (p *Peer) Start(mechanism string) (*Exchange, error) {
 	ch := p.channel()
 	return p.start(mechanism, &ch)
@@ -184,7 +186,8 @@ func (p *Peer) Login(user, password string) error {
 	return nil
 }
 
-// Result says who is logged in on this connection, and whether anybody is.
+// Result says who is logged in on this connection, and whether anybody is. After data that
+// came with success [Exchange.Next] has to return done first.
 func (p *Peer) Result() (Result, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

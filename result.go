@@ -28,7 +28,7 @@ type Result struct {
 // it.
 func (r Result) Name() string { return realm.Join(r.User, r.Realm) }
 
-// An Event is one login that ended, for Authenticator.Observer. It holds no
+// An Event is one login that ended, for [Authenticator.Observer]. It holds no
 // secret. Names are as the client sent them and not to be trusted unless Err is
 // nil.
 type Event struct {
@@ -37,9 +37,9 @@ type Event struct {
 	Authzid            string
 	Remote             netip.AddrPort
 	Secure             bool
-	Duration           time.Duration
-	OTPLeft            int    // see Result
-	Err                *Error // nil: logged in
+	Duration           time.Duration // from the start of the exchange; 0 if it was turned away
+	OTPLeft            int           // see [Result]
+	Err                *Error        // nil: logged in
 }
 
 // loggedName bounds a name in the log, in bytes.

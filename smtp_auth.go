@@ -10,13 +10,13 @@ import (
 	"github.com/saslkit/saslkit/mech"
 )
 
-// SMTPAuth makes a login for the standard library's net/smtp. Client.Auth then
-// fails too if the server reports success without what ClientExchange.Finish
+// SMTPAuth makes a login for the standard library's net/smtp. [smtp.Client.Auth] then
+// fails too if the server reports success without what [ClientExchange.Finish]
 // insists on.
 //
 // What cfg leaves open comes from the connection: Offered, Host, Service, and
 // whether there is TLS. A Host that is not the connection's is refused, as
-// smtp.PlainAuth does, so that a password goes to no other server. The binding to
+// [smtp.PlainAuth] does, so that a password goes to no other server. The binding to
 // the channel net/smtp does not tell; for mechanisms that bind set
 //
 //	state, _ := client.TLSConnectionState()

@@ -30,7 +30,7 @@
 // A machine is a Debian 12 with systemd, booted by systemd-nspawn from a file system that
 // debootstrap made, with a layer over it that the end of the test throws away. Its network
 // is a loopback of its own. What packaging/build makes lies in /root, and apt does not ask
-// whether to go on.
+// whether to go on. Among the packages, +go is Go and a clone of saslkit in /root/saslkit.
 //
 // That takes root, Debian's debootstrap and systemd-container, and, for what is not yet
 // in the folder SASLKIT_GUIDES, Debian's archive. Without that variable the tests that

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -84,19 +85,53 @@ func boot(t *testing.T, packages []string) *Machine {
 	peers.Root(t, "machines")
 	peers.Need(t, "debootstrap", "debootstrap")
 	peers.Need(t, "systemd-nspawn", "systemd-container")
-	layers, err := Roots{dir}.Layers(t.Context(), packages)
-	if err != nil {
+	var h Hardware
+	var err error
+	if rest := slices.DeleteFunc(slices.Clone(packages), func(p string) bool { return p == withGo }); len(rest) < len(packages) {
+		packages, h.Binds = rest, goBinds(t)
+	}
+	if h.Layers, err = (Roots{dir}).Layers(t.Context(), packages); err != nil {
 		t.Fatal(err)
 	}
+	h.Dir, h.Root = t.TempDir(), packaged(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	m, err := Boot(ctx, t.TempDir(), layers, packaged(t))
+	m, err := Boot(ctx, h)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(m.Close)
+	if h.Binds != nil {
+		if out, err := m.Run(ctx, goSetup); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+	}
 	return m
 }
+
+// withGo is among the packages of a machine which has Go and a clone of saslkit.
+const withGo = "+go"
+
+// goBinds shows our Go, its caches and our sources to a machine.
+func goBinds(t *testing.T) []string {
+	t.Helper()
+	out, err := exec.Command("go", "env", "GOROOT", "GOMODCACHE", "GOCACHE").Output()
+	lines := strings.Split(string(out), "\n")
+	tree, absErr := filepath.Abs("../..")
+	if err != nil || len(lines) < 3 || absErr != nil {
+		t.Fatalf("go env: %v %v: %q", err, absErr, out)
+	}
+	return []string{
+		"--bind-ro=" + lines[0] + ":/usr/local/go",
+		"--bind-ro=" + lines[1] + "/cache/download:/var/cache/go-modules",
+		"--bind=" + lines[2] + ":/root/.cache/go-build",
+		"--bind-ro=" + tree + ":/root/saslkit",
+	}
+}
+
+// goSetup takes modules from there. The machine has no other network.
+const goSetup = `ln -s /usr/local/go/bin/go /usr/local/bin/go
+go env -w GOPROXY=file:///var/cache/go-modules GOSUMDB=off`
 
 // building is our packages, made once.
 var building struct {

@@ -26,7 +26,8 @@ type Machine struct {
 }
 
 // booting makes the file system of a machine, on memory, in a name space of its own, and
-// boots it. $1 is where, $2 the layers, $3 the folder whose files appear in /root.
+// boots it. $1 is where, $2 the layers, $3 the folder whose files appear in /root, $4 the
+// machine's name; options of systemd-nspawn follow.
 const booting = `
 mount -t tmpfs -o size=2g,mode=755 tmpfs "$1"
 mkdir "$1/upper" "$1/work" "$1/root"
@@ -36,16 +37,25 @@ echo mail.example.com > "$1/root/etc/hostname"
 echo 'nameserver 127.0.0.1' > "$1/root/etc/resolv.conf"
 tr -d - < /proc/sys/kernel/random/uuid > "$1/root/etc/machine-id"
 [ -z "$3" ] || cp -r "$3"/. "$1/root/root/"
-exec systemd-nspawn -q -D "$1/root" --boot --private-network --register=no --keep-unit \
-  --hostname=mail.example.com --resolv-conf=off --timezone=off --link-journal=no --machine="$4"
+root=$1/root name=$4
+shift 4
+exec systemd-nspawn -q -D "$root" --boot --private-network --register=no --keep-unit \
+  --hostname=mail.example.com --resolv-conf=off --timezone=off --link-journal=no --machine="$name" "$@"
 `
 
-// Boot starts a machine of these layers, as Layers returns them. The files of a folder, if
-// one is named, are in its /root. The folder dir is empty and stays so for everybody else.
-// Close ends it; if this process ends before, so does the machine.
-func Boot(ctx context.Context, dir string, layers []string, root string) (*Machine, error) {
+// A Hardware is what a machine is booted with.
+type Hardware struct {
+	Dir    string   // an empty folder, which stays so for everybody else
+	Layers []string // as Roots.Layers returns them
+	Root   string   // a folder whose files are copied into the machine's /root, or ""
+	Binds  []string // further options of systemd-nspawn: --bind-ro=HERE:THERE
+}
+
+// Boot starts a machine. Close ends it; if this process ends before, so does the machine.
+func Boot(ctx context.Context, h Hardware) (*Machine, error) {
 	name := fmt.Sprintf("guide-%d-%d", os.Getpid(), time.Now().UnixNano())
-	cmd := exec.Command("unshare", "--mount", "sh", "-euc", booting, "sh", dir, strings.Join(layers, ":"), root, name)
+	args := []string{"--mount", "sh", "-euc", booting, "sh", h.Dir, strings.Join(h.Layers, ":"), h.Root, name}
+	cmd := exec.Command("unshare", append(args, h.Binds...)...)
 	m := &Machine{said: new(bytes.Buffer)}
 	cmd.Stdout, cmd.Stderr = m.said, m.said
 	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "TERM=dumb", "SYSTEMD_COLORS=0"}

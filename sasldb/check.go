@@ -22,7 +22,7 @@ var checkedBy = func() []verifier.Kind {
 	return kinds
 }()
 
-// VerifyPassword implements verifier.Verifier: a comparison with userPassword, or for
+// VerifyPassword implements [verifier.Verifier]: a comparison with userPassword, or for
 // who has none with SCRAM keys, which Cyrus SASL does not do. Those are derived from the
 // password, as many at a time as there are processors; 64 times as many may wait, within
 // their contexts. An unknown user costs what most users cost.

@@ -76,7 +76,8 @@ func newDB(path string, o Options, c clock) (*DB, error) {
 	return db, nil
 }
 
-// Close lets go of the file. Logins are then answered ErrUnavailable.
+// Close lets go of the file. Logins are then answered [verifier.ErrUnavailable], and
+// closing again is an error that matches [os.ErrClosed].
 func (db *DB) Close() error {
 	defer db.looks.Hold()()
 	v := db.current.Swap(nil)
@@ -91,10 +92,10 @@ func (db *DB) closed() error { return fmt.Errorf("sasldb: %s: %w", db.path, os.E
 // String returns "sasldb:" and the path, as the command line has it.
 func (db *DB) String() string { return "sasldb:" + db.path }
 
-// GoString does the same: what is inside is being changed and holds secrets.
+// GoString is [DB.String]: what is inside is being changed and holds secrets.
 func (db *DB) GoString() string { return db.String() }
 
-// Coverage implements verifier.SecretSource. It is that of the file as it was
+// Coverage implements [verifier.SecretSource]. It is that of the file as it was
 // when it was last read whole, and does no I/O. Whether a login can change secrets is
 // as it was then too: a process that gives up the right to write notices at the login.
 func (db *DB) Coverage() (c verifier.Coverage) {
@@ -107,7 +108,9 @@ func (db *DB) Coverage() (c verifier.Coverage) {
 	return c
 }
 
-// LookupSecret implements verifier.SecretSource.
+// LookupSecret implements [verifier.SecretSource]. Names are compared byte by byte, and the
+// account is who was asked for. What is wrong with the file matches
+// [verifier.ErrUnavailable].
 func (db *DB) LookupSecret(ctx context.Context, r verifier.Request, kinds ...verifier.Kind) (verifier.Secret, error) {
 	if err := ctx.Err(); err != nil {
 		return verifier.Secret{}, fmt.Errorf("%w: %w", verifier.ErrUnavailable, err)
@@ -133,9 +136,10 @@ func (db *DB) LookupSecret(ctx context.Context, r verifier.Request, kinds ...ver
 	return verifier.Secret{Kind: kind, Value: value, Account: verifier.Account{User: r.User, Realm: r.Realm}}, err
 }
 
-// Update implements verifier.SecretStore, see Tx.Update for what becomes of the
+// Update implements [verifier.SecretStore], see [Tx.Update] for what becomes of the
 // user's records. Updates that come while another is being committed share the next
-// commit. The errors are those of Edit, and match ErrUnavailable.
+// commit. The errors are those of [Edit]; those of the file match
+// [verifier.ErrUnavailable] too, and that of change is returned as it is.
 func (db *DB) Update(ctx context.Context, r verifier.Request, change func(verifier.Entry) (verifier.Entry, error)) error {
 	err := db.updates.update(ctx, db.path, r, change)
 	if db.options.Recheck > 0 {

@@ -1,10 +1,16 @@
 // Package sasldb reads and writes the database in which Cyrus SASL keeps users and
 // their secrets, usually /etc/sasldb2.
 //
-// [Open] gives a [DB], a verifier.SecretStore for a server. For tools, [Read] lists a
-// file once, sound records and damage, [Verify] looks closer, [Update] changes what is
-// held of one user, [Edit] any number of records in one commit, and [Convert] makes a
-// file of another format. [CheckWritable] tells at start what a change would fail at.
+// [Open] gives a [DB], a [verifier.SecretStore] for a server:
+//
+//	db, err := sasldb.Open("/etc/sasldb2")
+//	auth := &saslkit.Authenticator{Verifier: db}
+//
+// It follows the file, so that what saslpasswd2 changes counts from the next login on,
+// and may be used concurrently. For tools, [Read] lists a file once, sound records and
+// damage, [Verify] looks closer, [Update] changes what is held of one user, [Edit] any
+// number of records in one commit, and [Convert] makes a file of another format.
+// [CheckWritable] tells at start what a change would fail at.
 //
 // # Records
 //
@@ -51,7 +57,7 @@
 // again a few times. If the damage stays, the last good content answers for five
 // seconds, and only for users of whom the damaged file still shows just the same:
 // something may have been revoked before the file was damaged. Everybody else is
-// answered ErrUnavailable, as is everybody after that, or when nothing of the file can
+// answered [verifier.ErrUnavailable], as is everybody after that, or when nothing of the file can
 // be read. Nobody is refused for damage.
 //
 // GDBM files are read under their library's shared lock, which is awaited for a

@@ -50,8 +50,8 @@ var (
 // changed. change may run again on newer content, and must then decide anew. It
 // must not keep the Tx.
 //
-// The errors are those of Read, ErrBusy, ErrNotWritable, ErrRecord, and those of the
-// operating system. If an error matches ErrInPlace the change is in the file
+// The errors are those of [Read], [ErrBusy], [ErrNotWritable], [ErrRecord], and those of
+// the operating system. If an error matches [ErrInPlace] the change is in the file
 // nevertheless.
 func Edit(ctx context.Context, path string, o WriteOptions, change func(*Tx) error) error {
 	return commit(ctx, path, o, func(base recordList) (edits, error) {

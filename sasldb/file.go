@@ -32,10 +32,10 @@ type Listing struct {
 }
 
 // Read lists the database file at path. What looks damaged while somebody writes to
-// it is read again a few times. The error matches fs.ErrNotExist and
-// fs.ErrPermission where these are the reason, ErrNoFile for what is no file,
-// ErrFormat for a file of another kind, ErrBusy for one that its writers keep
-// locked, and ErrDamaged when nothing of it can be read.
+// it is read again a few times. The error matches [fs.ErrNotExist] and
+// [fs.ErrPermission] where these are the reason, [ErrNoFile] for what is no file,
+// [ErrFormat] for a file of another kind, [ErrBusy] for one that its writers keep
+// locked, and [ErrDamaged] when nothing of it can be read.
 func Read(path string) (Listing, error) {
 	var l Listing
 	s, err := whileTorn(path, wallClock, func(s *source, _ int) (err error) {

@@ -17,12 +17,12 @@ type Record struct {
 	Value    []byte
 }
 
-// Format implements fmt.Formatter: everything but the value.
+// Format implements [fmt.Formatter]: everything but the value.
 func (r Record) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "%q@%q %q %s", r.Authid, r.Realm, r.Property, secret.Redacted)
 }
 
-// LogValue implements slog.LogValuer.
+// LogValue implements [slog.LogValuer].
 func (r Record) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(r)) }
 
 // MarshalText keeps encoders from writing the value.

@@ -10,8 +10,8 @@ import (
 )
 
 // Update changes what the file at path holds of one user, as
-// verifier.SecretStore.Update has it, in one commit. See Tx.Update for what becomes
-// of the user's records, and Edit for the errors.
+// [verifier.SecretStore] has it, in one commit. See [Tx.Update] for what becomes
+// of the user's records, and [Edit] for the errors.
 func Update(ctx context.Context, path string, o WriteOptions, r verifier.Request, change func(verifier.Entry) (verifier.Entry, error)) error {
 	return Edit(ctx, path, o, func(tx *Tx) error { return tx.Update(r, change) })
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/saslkit/saslkit"
 	"github.com/saslkit/saslkit/mech"
 	"github.com/saslkit/saslkit/realm"
-	"github.com/saslkit/saslkit/saslkittest"
 	"github.com/saslkit/saslkit/sasldb"
+	"github.com/saslkit/saslkit/saslkittest"
 	"github.com/saslkit/saslkit/verifier"
 )
 

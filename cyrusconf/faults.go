@@ -50,6 +50,7 @@ func (f Fault) Error() string {
 // one on a line.
 type Faults []Fault
 
+// Error returns the faults, one on a line.
 func (f Faults) Error() string {
 	lines := make([]string, len(f))
 	for i, fault := range f {

@@ -64,6 +64,7 @@ type Place struct {
 	Err  error
 }
 
+// Error names every place that was searched, and why it was not taken.
 func (e *NotFoundError) Error() string {
 	var places []string
 	for _, p := range e.Places {
@@ -79,7 +80,7 @@ func (e *NotFoundError) Error() string {
 	return fmt.Sprintf("cyrusconf: %s.conf: not found as %s (make the file in one of these places, or name it by its path)", e.App, strings.Join(places, ", "))
 }
 
-// Unwrap returns fs.ErrNotExist.
+// Unwrap returns [fs.ErrNotExist].
 func (e *NotFoundError) Unwrap() error { return fs.ErrNotExist }
 
 // reason is an error without the path, which stands before it.
@@ -102,7 +103,8 @@ func (p SearchPath) Find(app string) (string, error) {
 	return file.Name(), nil
 }
 
-// Load reads an application's file.
+// Load reads an application's file, "smtpd" for smtpd.conf. The errors are those of
+// [SearchPath.Find] and of [Parse].
 func (p SearchPath) Load(app string) (*File, error) {
 	file, err := p.open(app)
 	if err != nil {
@@ -111,7 +113,8 @@ func (p SearchPath) Load(app string) (*File, error) {
 	return read(file)
 }
 
-// LoadFile reads a file by its path.
+// LoadFile reads a file by its path. The errors are those of the file system, and of
+// [Parse].
 func LoadFile(path string) (*File, error) {
 	file, err := open(path)
 	if err != nil {

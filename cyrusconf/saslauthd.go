@@ -18,7 +18,8 @@ type Saslauthd struct {
 	HTTPForm HTTPForm
 }
 
-// LDAP are the options of saslauthd -a ldap. It prints as REDACTED.
+// LDAP are the options of saslauthd -a ldap, each under the name of its key without
+// "ldap_". It prints as REDACTED.
 type LDAP struct {
 	secret.Opaque
 	Servers      []string // URIs
@@ -28,7 +29,7 @@ type LDAP struct {
 	PasswordAttr string // for AuthCustom
 	Version      int
 
-	// Filter, SearchBase, GroupDN, GroupFilter and GroupSearchBase are templates.
+	// Filter, SearchBase, GroupDN, GroupFilter and GroupSearch are templates.
 	SearchBase    string
 	Filter        string
 	Scope         Scope

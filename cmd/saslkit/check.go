@@ -43,6 +43,12 @@ Prints "ok user=... realm=... mech=...", with " authzid=..." behind it for who a
 somebody else (--authzid), or "no reason=..." with one of: wrong-password,
 unknown-user, no-secret, disabled, expired, not-permitted (exit code 1), unavailable
 (exit code 3).`,
+		Example: `  # try a password as Postfix would have it tried
+  saslkit check --conf /etc/postfix/sasl/smtpd.conf alice
+  # try a whole exchange of a mechanism
+  saslkit check --verifier sasldb:/etc/sasldb2 --realm example.com --mech SCRAM-SHA-256 alice
+  # try saslauthd, and a sasldb for those whom it does not know
+  saslkit check --verifier saslauthd:/run/saslauthd --verifier sasldb:/etc/sasldb2 -r example.com alice`,
 		Args: arguments("USER"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			m, err := checkedMechanism(mechanism)

@@ -23,6 +23,10 @@ Arch) or lmdb.
 TO is there whole or not at all. A file that is there already is replaced only
 with --force, and the new one has its owner, mode and attributes; TO may then be
 FROM.`,
+		Example: `  # make a copy for Fedora, RHEL 9 or Arch
+  saslkit convert /etc/sasldb2 /etc/sasldb2.gdbm --format gdbm
+  # convert a file in its place
+  saslkit convert /etc/sasldb2 /etc/sasldb2 --format gdbm --force`,
 		Args: arguments("FROM", "TO"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			from, to := args[0], args[1]

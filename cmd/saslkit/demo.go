@@ -40,18 +40,25 @@ func newDemoCommand(std *stdio) *cobra.Command {
 	var listen, db string
 	cmd := &cobra.Command{
 		Use:   "demo [--listen ADDR] [--db FILE]",
-		Short: "Log in by every mechanism to a server of our own, or serve it to others",
+		Short: "Try every mechanism with a server of our own, or serve it",
 		Long: `Makes a sasldb in a temporary folder, starts a submission server on a loopback
 port with a certificate of its own, and logs in once by every mechanism, in the
 clear and under TLS; each time a wrong password is tried as well. Exits with 0
 only if all is as it should be.
 
 With --listen it prints address=, user=, password=, realm= and token= (a bearer
-token of the user, for OAUTHBEARER and XOAUTH2) and serves until it is interrupted, so that other mail clients can be tried. It permits every
-mechanism on every channel: the lab's policy, not one for a site.
+token of the user, for OAUTHBEARER and XOAUTH2) and serves until it is interrupted, so
+that other mail clients can be tried. It permits every mechanism on every channel: the
+lab's policy, not one for a site.
 
 With --db the users are those of the file, and the first one with a password is
 the one that is printed and tried. OTP, which changes the file, is left out then.`,
+		Example: `  # see every mechanism at work
+  saslkit demo
+  # have a server to try a mail client with
+  saslkit demo --listen 127.0.0.1:2525
+  # the same with the users of a database
+  saslkit demo --listen 127.0.0.1:2525 --db /etc/sasldb2`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if _, _, err := net.SplitHostPort(listen); listen != "" && err != nil {
@@ -62,7 +69,7 @@ the one that is printed and tried. OTP, which changes the file, is left out then
 			return runDemo(ctx, std, listen, db)
 		},
 	}
-	cmd.Flags().StringVar(&listen, "listen", "", "serve on this `ADDR`ess until interrupted (127.0.0.1:0 for a free port)")
+	cmd.Flags().StringVar(&listen, "listen", "", "serve on this `ADDR`, HOST:PORT, until interrupted (127.0.0.1:0 for a free port)")
 	cmd.Flags().StringVar(&db, "db", "", "use the users of this sasldb `FILE`, which is only read")
 	return cmd
 }

@@ -31,6 +31,10 @@ is told with its number, and nothing is written (exit code 4).
 
 With --v1, FROM is a database of Cyrus SASL 1.5 (/etc/sasldb). Its records become
 those that Cyrus SASL 2 reads.`,
+		Example: `  # put an export back
+  saslkit import users.json
+  # take over the users of Cyrus SASL 1.5
+  saslkit import --v1 /etc/sasldb`,
 		Args: atMostOne("FROM"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			// A million records are 400 MB that all stay to the end: collecting

@@ -32,13 +32,14 @@ Prints "ok mech=..." or "no reason=..." with one of: refused, bad-server (the
 server broke the protocol or did not prove itself), unavailable, no-mechanism,
 no-connection. The first two exit with 1, the others with 3.
 
-With OAUTHBEARER and XOAUTH2, which have to be named, the password is a token; with
-OTP, which has to be too, it is the pass phrase.
-Without --mech it takes the strongest mechanism offered, under TLS one that
-binds the login to it. A password is sent in
-the clear only with --insecure.`,
-		Example: `  saslkit login --starttls --trace smtp://mail.example:587 alice
-  saslkit login --mech CRAM-MD5 imap://mail.example alice`,
+Without --mech it takes the strongest mechanism offered, under TLS one that binds the
+login to it. A password is sent in the clear only with --insecure. With OAUTHBEARER and
+XOAUTH2, which have to be named, the password is a token; with OTP, which has to be too,
+it is the pass phrase.`,
+		Example: `  # log in to a submission server, and see what is said
+  saslkit login --starttls --trace smtp://mail.example.com:587 alice
+  # try one mechanism
+  saslkit login --starttls --mech CRAM-MD5 smtp://mail.example.com alice`,
 		Args: arguments("URL", "USER"),
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), std, args[0], args[1]) },
 	}

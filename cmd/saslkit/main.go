@@ -1,3 +1,5 @@
+//go:build !man
+
 // Command saslkit looks after the logins of a mail site: it lists, verifies,
 // changes and converts sasldb files, says which mechanisms a configuration can offer and why, tries
 // logins in process and against live servers, and has a lab server of its own.

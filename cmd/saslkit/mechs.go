@@ -26,6 +26,10 @@ func newMechsCommand(std *stdio) *cobra.Command {
 		Long: `Prints for the channel in the clear and for the one under TLS every mechanism,
 yes or no, and the fact that decides. A configuration that contradicts itself
 is told on standard error, with exit code 2.`,
+		Example: `  # see what Postfix's configuration comes to
+  saslkit mechs --conf /etc/postfix/sasl/smtpd.conf
+  # see what a sasldb beside saslauthd would make possible
+  saslkit mechs --verifier saslauthd:/run/saslauthd --secrets sasldb:/etc/sasldb2`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			a, err := o.authenticator(&opener{std: std})

@@ -41,11 +41,20 @@ All kinds of secret that the user has are replaced together, in one commit: no
 old password stays valid under another kind. With --scram, or if he has SCRAM
 keys already, those of all hashes are stored. With --otp, or if he has one already,
 he gets a new series of one-time passwords, of which the password is the pass
-phrase. With --no-plain the password itself is not stored: then CRAM-MD5 and DIGEST-MD5 do not work for him. SCRAM does, and PLAIN, which
-Cyrus SASL refuses him.
+phrase. With --no-plain the password itself is not stored: then CRAM-MD5 and
+DIGEST-MD5 do not work for him. SCRAM does, and PLAIN, which Cyrus SASL refuses him.
 
 A disabled user's secrets are kept under names that Cyrus SASL does not read
 either. A new password does not enable him.`,
+		Example: `  # set a password, which is asked for twice
+  saslkit passwd alice@example.com
+  # store SCRAM keys in the place of the password
+  saslkit passwd --scram --no-plain -u example.com alice
+  # make a user from a script
+  saslkit passwd --if-new --password-stdin bob@example.com < bob.password
+  # lock somebody out and let him in again
+  saslkit passwd --disable alice@example.com
+  saslkit passwd --enable alice@example.com`,
 		Args: arguments("USER"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := p.contradiction(); err != nil {
@@ -248,7 +257,7 @@ func noSuchUser(n userName, path string) error { return no("%s: no user %s", pat
 type newFormat struct{ sasldb.Format }
 
 func (n *newFormat) register(f *pflag.FlagSet) {
-	f.Var(n, "format", "what a file that is missing becomes: `bdb` or gdbm")
+	f.Var(n, "format", "the `FORMAT` that a file gets which is missing: bdb or gdbm")
 }
 
 // Set implements pflag.Value.

@@ -48,6 +48,14 @@ pwcheck or pwcheck-NAME pwcheck's. Who may connect is then for the unit to say.
 
 Prints "ready" on standard error when all accept, and a line for each login. SIGHUP reads
 the configuration again; SIGTERM finishes what is under way, for 5 seconds at most.`,
+		Example: `  # for Postfix, from its own configuration (smtpd_sasl_type = dovecot, smtpd_sasl_path = private/auth)
+  saslkit serve --conf /etc/postfix/sasl/smtpd.conf --realm example.com \
+    --auth /var/spool/postfix/private/auth,mode=0660,owner=postfix,group=postfix
+  # in saslauthd's place, over /etc/shadow
+  saslkit serve --verifier shadow:/etc/shadow --mux /run/saslauthd
+  # with metrics, and less patience with those who guess
+  saslkit serve --verifier sasldb:/etc/sasldb2 --realm example.com --auth /run/saslkit/auth \
+    --metrics 127.0.0.1:9110 --limit free=5,max=50`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.serve(cmd.Context(), std, cmd.Flags()) },
 	}
@@ -56,7 +64,7 @@ the configuration again; SIGTERM finishes what is under way, for 5 seconds at mo
 	f.StringArrayVar(&o.auth, "auth", nil, "a `SOCKET` for Dovecot's auth protocol")
 	f.StringArrayVar(&o.mux, "mux", nil, "a `DIR` in which the socket mux speaks saslauthd's protocol; who may enter the folder may ask")
 	f.StringArrayVar(&o.pwcheck, "pwcheck", nil, "a `DIR` in which the socket pwcheck speaks that protocol")
-	f.StringVar(&o.metrics, "metrics", "", "serve metrics for Prometheus by HTTP on this `ADDR`ess")
+	f.StringVar(&o.metrics, "metrics", "", "serve metrics for Prometheus by HTTP on this `ADDR`, HOST:PORT")
 	f.BoolVar(&o.allowRemote, "allow-remote", false, "permit inet: sockets that other machines reach; the protocols have neither encryption nor a password")
 	f.StringVar(&o.limit, "limit", "", "how guessing is slowed down, a `LIST` of free=10 max=100 delay=8s exempt=NETWORK, or off")
 	f.StringVar(&o.decoyKey, "decoy-key", "", "a `FILE` with 16 random bytes or more, the same on all servers, for SCRAM's salts")

@@ -50,6 +50,12 @@ those are void or will be within a week, and with --verifier who of its users ha
 yet, if it can list them. The last line says whether mech_list can name SCRAM; if not,
 the exit code is 1. --delete-void first deletes the copies that are void, among them
 those of users whom the verifier does not have any more.`,
+		Example: `  # list the users of /etc/sasldb2
+  saslkit users
+  # see whether mech_list may name SCRAM
+  saslkit users --coverage
+  # see the records of one user
+  saslkit users --json | grep '"authid":"alice"'`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {
@@ -95,6 +101,8 @@ read it.
 
 Of a damaged file the sound records are printed; the damage is told on standard
 error and the exit code is 4.`,
+		Example: `  # keep all records where only root can read them
+  (umask 077; saslkit export > users.json)`,
 		Args: arguments(),
 		RunE: func(*cobra.Command, []string) error {
 			return list(std, path, func(records []sasldb.Record) error { return writeRecords(std, records, true) })

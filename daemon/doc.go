@@ -2,21 +2,31 @@
 // Dovecot, which Postfix, Exim and Dovecot's own login processes speak, and the
 // protocols of Cyrus's saslauthd and pwcheck, which libsasl2 speaks.
 //
-// A [Site] is what is served: an Authenticator with its stores, its policy and its
-// guard, and the realms, for Dovecot's protocol and pwcheck's say none, and saslauthd's
-// what a client wrote behind an '@'. A [Current] holds the Site in force. A new configuration is a new Site: logins
-// that are under way end with the one that they began with.
+// A [Site] is what is served: a [saslkit.Authenticator] with its stores, its policy and
+// its guard, and the realms, for Dovecot's protocol and pwcheck's say none, and
+// saslauthd's what a client wrote behind an '@'. A [Current] holds the Site in force. A
+// new configuration is a new Site: logins that are under way end with the one that they
+// began with.
 //
 // A [Server] accepts connections from one listener and hands them to a [Handler], which
-// is a protocol:
+// is a protocol, [Dovecot], [Saslauthd] or [Pwcheck]:
 //
+//	listener, err := daemon.Listen(ctx, daemon.Socket{Path: "/var/spool/postfix/private/saslkit", Group: "postfix"})
 //	current := daemon.NewCurrent(&daemon.Site{Auth: auth, Realm: realm.Policy{Default: "example.org"}})
 //	server := &daemon.Server{Handler: &daemon.Dovecot{Current: current}}
 //	err := server.Serve(ctx, listener)
 //
 // Serve returns when the context has ended and what was under way is finished, for which
 // there is a time of grace. One Handler may serve several listeners, each with a Server
-// of its own.
+// of its own. Handlers, a Current and a [Metrics] may be used concurrently.
+//
+// # A process that serves
+//
+// In the order in which it happens: [Activated] takes what systemd passed,
+// [Activation.Listen] or [Listen] opens sockets, [DropPrivileges] gives up root, and
+// [Activation.Notify] tells that logins are served. [ServeMetrics] tells Prometheus what
+// was counted. The command saslkit is this with options; the example of Activated is the
+// whole of it.
 //
 // # Who may ask
 //

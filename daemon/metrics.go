@@ -12,7 +12,7 @@ import (
 	"github.com/saslkit/saslkit/verifier"
 )
 
-// Metrics counts logins, and tells Prometheus: it is an http.Handler that writes the text
+// Metrics counts logins, and tells Prometheus: it is an [http.Handler] that writes the text
 // format, version 0.0.4. Its methods may be called concurrently.
 //
 // Nothing in it grows with what comes from the network: there is a counter for each of a

@@ -52,7 +52,7 @@ func (c *Conn) Stop() {
 	c.Conn.SetReadDeadline(longAgo)
 }
 
-// SetReadDeadline implements net.Conn. On a connection that should end reading goes on
+// SetReadDeadline implements [net.Conn]. On a connection that should end reading goes on
 // failing.
 func (c *Conn) SetReadDeadline(t time.Time) error {
 	c.mu.Lock()
@@ -63,7 +63,7 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 	return c.Conn.SetReadDeadline(t)
 }
 
-// SetDeadline implements net.Conn, with a SetReadDeadline of its own.
+// SetDeadline implements [net.Conn], with a SetReadDeadline of its own.
 func (c *Conn) SetDeadline(t time.Time) error {
 	if err := c.Conn.SetWriteDeadline(t); err != nil {
 		return err

@@ -22,7 +22,7 @@ type Socket struct {
 	// of the process.
 	Owner, Group string
 
-	Address string // host:port, [IPv6]:port; port 0: the system chooses
+	Address string // host:port, with an IPv6 address in brackets; port 0: the system chooses
 
 	Name string // FileDescriptorName of the systemd unit
 

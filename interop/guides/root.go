@@ -69,7 +69,8 @@ const installing = `
 printf '#!/bin/sh\nexit 101\n' > "$1/usr/sbin/policy-rc.d"
 chmod 755 "$1/usr/sbin/policy-rc.d"
 cp /etc/resolv.conf "$1/etc/resolv.conf"
-hostname mail.example.com # which Postfix's configuration will have
+hostname mail.example.com # for the configuration that packages make
+echo mail.example.com > "$1/etc/hostname"
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C
 mount -t proc proc "$1/proc"
 echo 'APT::Get::Assume-Yes "true";' > "$1/etc/apt/apt.conf.d/yes"

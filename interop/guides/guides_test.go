@@ -49,6 +49,19 @@ func TestScript(t *testing.T) {
 	}
 }
 
+// TestBoots tells whether machines boot here at all.
+func TestBoots(t *testing.T) {
+	t.Parallel()
+	m := power(t, Hardware{})
+	const script = "test $$ -gt 1; test $(ps -o comm= -p 1) = systemd; ! ping -c 1 192.0.2.1 2>/dev/null; hostname"
+	if out, err := m.Run(t.Context(), script); err != nil || out != "mail.example.com\n" {
+		t.Errorf("%v: %q", err, out)
+	}
+	if out, err := m.Run(t.Context(), "echo said; false; echo more"); err == nil || out != "said\n" {
+		t.Errorf("a command that fails: %v: %q", err, out)
+	}
+}
+
 // TestGuides does what the guides say.
 func TestGuides(t *testing.T) {
 	t.Parallel()
@@ -78,22 +91,45 @@ func TestGuides(t *testing.T) {
 // boot starts a machine with these packages and ours in /root.
 func boot(t *testing.T, packages []string) *Machine {
 	t.Helper()
-	dir := os.Getenv(Variable)
-	if dir == "" {
+	var h Hardware
+	rest := slices.DeleteFunc(slices.Clone(packages), func(p string) bool { return p == withGo })
+	if len(rest) < len(packages) {
+		h.Binds = goBinds(t)
+	}
+	needMachines(t)
+	h.Root = packaged(t)
+	m := power(t, h, rest...)
+	if h.Binds != nil {
+		if out, err := m.Run(t.Context(), goSetup); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+	}
+	return m
+}
+
+// needMachines ends the test where no machine can be booted.
+func needMachines(t *testing.T) {
+	t.Helper()
+	switch os.Getenv(Variable) {
+	case "":
 		peers.Missing(t, Variable+", the folder for the file systems of machines")
+	case "none":
+		t.Skip("no machine boots here: " + Variable + "=none")
 	}
 	peers.Root(t, "machines")
 	peers.Need(t, "debootstrap", "debootstrap")
 	peers.Need(t, "systemd-nspawn", "systemd-container")
-	var h Hardware
+}
+
+// power starts a machine with these packages.
+func power(t *testing.T, h Hardware, packages ...string) *Machine {
+	t.Helper()
+	needMachines(t)
 	var err error
-	if rest := slices.DeleteFunc(slices.Clone(packages), func(p string) bool { return p == withGo }); len(rest) < len(packages) {
-		packages, h.Binds = rest, goBinds(t)
-	}
-	if h.Layers, err = (Roots{dir}).Layers(t.Context(), packages); err != nil {
+	if h.Layers, err = (Roots{os.Getenv(Variable)}).Layers(t.Context(), packages); err != nil {
 		t.Fatal(err)
 	}
-	h.Dir, h.Root = t.TempDir(), packaged(t)
+	h.Dir = t.TempDir()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	m, err := Boot(ctx, h)
@@ -101,11 +137,6 @@ func boot(t *testing.T, packages []string) *Machine {
 		t.Fatal(err)
 	}
 	t.Cleanup(m.Close)
-	if h.Binds != nil {
-		if out, err := m.Run(ctx, goSetup); err != nil {
-			t.Fatalf("%v\n%s", err, out)
-		}
-	}
 	return m
 }
 

@@ -143,7 +143,9 @@ func cramMD5Digest(held verifier.Secret, challenge string) (string, error) {
 }
 
 // CRAMMD5Secret is the secret of kind [verifier.KindCRAMMD5] for a password: its two
-// half-finished HMAC states, with which CRAM-MD5 works without the password.
+// half-finished HMAC states, with which CRAM-MD5 works without the password. It prepares
+// the password with SASLprep. For what is stored see [Secrets], which refuses what nobody
+// could type.
 func CRAMMD5Secret(password string) []byte {
 	return md5secret.CRAMMD5(saslprep.Password(password))
 }

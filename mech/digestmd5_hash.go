@@ -52,8 +52,10 @@ func (r *digestResponse) userHash(held verifier.Secret, form int) [md5.Size]byte
 	return md5secret.DIGESTMD5(r.username, r.realm, latin1OrUTF8(password))
 }
 
-// DIGESTMD5Secret is the secret of kind KindDIGESTMD5 for a password: what
-// DIGEST-MD5 needs, good for this user in this realm only.
+// DIGESTMD5Secret is the secret of kind [verifier.KindDIGESTMD5] for a password: what
+// DIGEST-MD5 needs, good for this user in this realm only. All three are taken as they
+// are, prepared by the caller as [Secrets] does, and hashed in ISO 8859-1 where that
+// suffices (RFC 2831 section 2.1.2.1).
 func DIGESTMD5Secret(user, realm, password string) []byte {
 	sum := md5secret.DIGESTMD5(latin1OrUTF8(user), latin1OrUTF8(realm), latin1OrUTF8(password))
 	return sum[:]

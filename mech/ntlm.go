@@ -44,8 +44,9 @@ var NTLM = &Mechanism{
 // is there, in bytes. Real ones have 32 to 60.
 const maxNTLMNegotiate = 2048
 
-// NTLMSecret is the secret of kind KindNTHash for a password. It is nil for one of
-// which none can be made, which is empty or not UTF-8.
+// NTLMSecret is the secret of kind [verifier.KindNTHash] for a password, taken as it is. It
+// is nil for one of which none can be made, which is empty or not UTF-8. Whoever has it
+// can log in with NTLM.
 func NTLMSecret(password string) []byte {
 	hash, ok := ntlm.Hash(password)
 	if !ok {

@@ -26,7 +26,7 @@ func SCRAMKinds() []verifier.Kind {
 	})
 }
 
-// Errors of Secrets. That SASLprep refuses the password is an error that says
+// Errors of [Secrets]. That SASLprep refuses the password is an error that says
 // where and why.
 var (
 	// ErrEmptyPassword: nothing is left of the password once it is prepared.
@@ -38,7 +38,7 @@ var (
 )
 
 // Secrets makes the secrets of a user from a new password, one of each kind, for
-// the Entry that verifier.SecretStore.Update stores:
+// the [verifier.Entry] that a [verifier.SecretStore] stores:
 //
 //	e.Exists = true
 //	e.Secrets, err = mech.Secrets(user, realm, password, kinds...)
@@ -49,7 +49,8 @@ var (
 //
 // The password is prepared with SASLprep as one to be stored (RFC 4013 with RFC
 // 3454 section 7). User and realm are prepared already. Each call makes new salts
-// and seeds; it takes some ten milliseconds for each SCRAM kind.
+// and seeds; it takes some ten milliseconds for each SCRAM kind. The caller owns the
+// result.
 func Secrets(user, realm, password string, kinds ...verifier.Kind) ([]verifier.Secret, error) {
 	return SecretOptions{}.Secrets(user, realm, password, kinds...)
 }
@@ -61,7 +62,7 @@ type SecretOptions struct {
 	Iterations int
 }
 
-// Validate says what is out of bounds.
+// Validate says what is out of bounds: the error matches [ErrIterations].
 func (o SecretOptions) Validate() error {
 	if o.Iterations != 0 && (o.Iterations < MinIterations || o.Iterations > MaxIterations) {
 		return ErrIterations
@@ -72,7 +73,7 @@ func (o SecretOptions) Validate() error {
 // ErrIterations: there are too few iterations, or more than clients compute.
 var ErrIterations = fmt.Errorf("mech: SCRAM keys have %d to %d iterations", MinIterations, MaxIterations)
 
-// Secrets is the function Secrets with options.
+// Secrets is the function [Secrets] with options. The error matches [ErrIterations] too.
 func (o SecretOptions) Secrets(user, realm, password string, kinds ...verifier.Kind) ([]verifier.Secret, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err

@@ -113,8 +113,8 @@ func (tx *Tx) ofUser(prefix []byte) recordList {
 // Grow makes room for n changes to come. It need not be called.
 func (tx *Tx) Grow(n int) { tx.list = slices.Grow(tx.list, n) }
 
-// Set adds the record or changes its value. It keeps the value, which must not be
-// changed after.
+// Set adds the record or changes its value, of at most [MaxValue] bytes. It keeps the
+// value, which must not be changed after. The error matches [ErrRecord].
 func (tx *Tx) Set(r Record) error {
 	key, err := r.check()
 	if err == nil {

@@ -74,7 +74,7 @@ func (f Format) String() string {
 	return fmt.Sprintf("format %d", uint8(f))
 }
 
-// ParseFormat is the reverse of Format.String.
+// ParseFormat is the reverse of [Format.String]: it knows "bdb", "gdbm" and "lmdb".
 func ParseFormat(name string) (Format, error) {
 	for f, row := range formats {
 		if row.name == name {

@@ -3,7 +3,7 @@ package saslkit
 import "github.com/saslkit/saslkit/mech"
 
 // An Error is why a login failed. Its text may reach the peer; the cause, found
-// with errors.Is and errors.As, is for the log. What each protocol replies is a
+// with [errors.Is] and [errors.As], is for the log. What each protocol replies is a
 // table: [mech.Error.SMTP], [mech.Error.IMAP] and [mech.Error.POP3].
 type Error = mech.Error
 

@@ -16,9 +16,9 @@ var (
 // returns the connection itself. It is called once, after success and when the reply
 // that says so has been written: the client's next byte is protected, and so is ours.
 // What the host has read and not consumed by then did not come from the client: the
-// host closes the connection. See mech.Layer.Conn for errors, concurrency and memory.
+// host closes the connection. See [mech.Layer.Conn] for errors, concurrency and memory.
 //
-// There are layers only with Start and if Authenticator.Layers permits them: hosts
+// There are layers only with Start and if [Authenticator.Layers] permits them: hosts
 // that begin with Auth or Authenticate cannot put one on.
 func (x *Exchange) Layer(conn net.Conn) (net.Conn, error) {
 	p := x.peer
@@ -36,7 +36,7 @@ func (x *Exchange) Layer(conn net.Conn) (net.Conn, error) {
 
 // Layer puts the security layer that was negotiated on the connection; without one it
 // returns the connection itself. It is called once, after Finish returned nil and
-// before anything else is sent or read. See mech.Layer.Conn for errors, concurrency
+// before anything else is sent or read. See [mech.Layer.Conn] for errors, concurrency
 // and memory.
 func (x *ClientExchange) Layer(conn net.Conn) (net.Conn, error) {
 	switch {

@@ -12,7 +12,7 @@ import (
 const maxOffered = 64
 
 // OfferedSMTP reads the mechanisms from the lines of an answer to EHLO, without
-// the code before them, for ClientConfig.Offered. It understands "AUTH PLAIN
+// the code before them, for [ClientConfig.Offered]. It understands "AUTH PLAIN
 // LOGIN" (RFC 4954 section 4) and the old "AUTH=PLAIN LOGIN", which some servers
 // send in its place and some beside it. A host that keeps only the parameters, as
 // go-smtp's Extension does, puts "AUTH " before them.

@@ -16,7 +16,7 @@ import (
 //
 // A process that is not root can only become the user that it is. After an error the
 // process may have lost a part of its rights and should end. Linux only; elsewhere the
-// error matches errors.ErrUnsupported, unless there is nothing to do.
+// error matches [errors.ErrUnsupported], unless there is nothing to do.
 func DropPrivileges(user, group string) error {
 	if user == "" && group != "" {
 		return fmt.Errorf("daemon: privileges: group %q without a user (name the user too)", group)

@@ -15,7 +15,7 @@ import (
 // resolveTime is for how long the name of a host is looked up.
 const resolveTime = 5 * time.Second
 
-// Listen listens on s, which must not be one of systemd's (Activation.Listen has those).
+// Listen listens on s, which must not be one of systemd's ([Activation.Listen] has those).
 //
 // A unix socket appears at its path when it accepts connections, with owner, group and
 // mode as they are to be, and never with a wider mode. Its folder must exist. A socket

@@ -74,7 +74,7 @@ func (c Class) String() string {
 
 // An Error is why an exchange failed. Its text is that of its class and holds
 // nothing about users, secrets or stores, so that it may reach the peer; the
-// cause is for the log, through errors.Is, errors.As or LogValue.
+// cause is for the log, through [errors.Is], [errors.As] or LogValue.
 type Error struct {
 	Class Class
 	Code  string // finer than the class, such as "empty-password"; for logs and tests
@@ -87,7 +87,7 @@ func (e *Error) Error() string { return "sasl: " + e.Class.String() }
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Is makes every error of class Unavailable match verifier.ErrUnavailable, whatever a
+// Is makes every error of class Unavailable match [verifier.ErrUnavailable], whatever a
 // store returned: a Guard must not count trouble of ours as a guess.
 func (e *Error) Is(target error) bool {
 	return target == verifier.ErrUnavailable && e.Class == Unavailable

@@ -17,7 +17,7 @@ var ErrLayer = errors.New("mech: security layer: what arrived is not what the pe
 // 4422 section 3.7 says after which message that is. What was read beyond it belongs
 // to nobody that was authenticated and must be refused. Conn is called once.
 //
-// Read and Write may be called concurrently, as with every net.Conn. Deadlines are
+// Read and Write may be called concurrently, as with every [net.Conn]. Deadlines are
 // those of the connection. A Read that ran into one can be repeated; a Write cannot,
 // since a part of the packet may have been sent. The layer does not protect the end
 // of the stream: whoever cuts the wire between two packets looks like a peer that

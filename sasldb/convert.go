@@ -13,7 +13,7 @@ import (
 
 // Create writes a new Berkeley DB hash file as libdb 5.3 makes it, with mode
 // 0600. It refuses a path at which there is anything, a dangling symbolic link
-// included; the error matches fs.ErrExist. Records are only read. When it returns
+// included; the error matches [fs.ErrExist]. Records are only read. When it returns
 // nil the file is durable; after an error there is no file, unless it matches
 // ErrInPlace.
 func Create(path string, records []Record) error {

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// MaxValue is the longest value in bytes that Tx.Set takes: Cyrus SASL cannot read
+// MaxValue is the longest value in bytes that [Tx.Set] takes: Cyrus SASL cannot read
 // more.
 const MaxValue = 8191
 

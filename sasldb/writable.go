@@ -11,7 +11,7 @@ import (
 // changed later: it takes the lock, makes a temporary file with the owner and
 // rights of the database, and removes it. The error is the one that Edit would
 // give, matching ErrNotWritable if the place is wrong; its text names the cure. A
-// file that is missing is an error that matches fs.ErrNotExist.
+// file that is missing is an error that matches [fs.ErrNotExist].
 func CheckWritable(ctx context.Context, path string) error {
 	ctx, cancel := WriteOptions{}.bounded(ctx)
 	defer cancel()

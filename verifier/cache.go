@@ -205,7 +205,7 @@ func (c *Cached) Forget(user, _ string) {
 
 // Update implements SecretStore: it forgets the user before it returns, also when it
 // failed, for then nobody knows. If v is no SecretStore the error matches
-// errors.ErrUnsupported.
+// [errors.ErrUnsupported].
 func (c *Cached) Update(ctx context.Context, r Request, change func(Entry) (Entry, error)) error {
 	defer c.Forget(r.User, r.Realm)
 	return update(ctx, c.v, r, change)

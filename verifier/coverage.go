@@ -59,7 +59,7 @@ func SourceOf(v Verifier) (SecretSource, bool) {
 }
 
 // StoreOf returns v as a SecretStore if it is one. A wrapper always is: the Update of
-// one of what cannot be written says errors.ErrUnsupported.
+// one of what cannot be written says [errors.ErrUnsupported].
 func StoreOf(v Verifier) (SecretStore, bool) {
 	s, ok := v.(SecretStore)
 	return s, ok

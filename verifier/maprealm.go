@@ -118,7 +118,7 @@ func (m *mappedRealm) LookupSecret(ctx context.Context, r Request, kinds ...Kind
 }
 
 // Update implements SecretStore. Hashes that were there may stay. If v is no
-// SecretStore the error matches errors.ErrUnsupported.
+// SecretStore the error matches [errors.ErrUnsupported].
 func (m *mappedRealm) Update(ctx context.Context, r Request, change func(Entry) (Entry, error)) error {
 	asked := r.Realm
 	store, renamed := m.store(asked)

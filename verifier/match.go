@@ -13,7 +13,7 @@ import (
 )
 
 // MatchPassword reports whether the presented password, prepared as
-// Verifier.VerifyPassword says, is the stored one. The stored one is prepared
+// [Verifier.VerifyPassword] says, is the stored one. The stored one is prepared
 // too (RFC 4616 section 2), or compared as it is where preparation refuses it.
 // An empty password matches nothing, on either side. Where they differ does not
 // show in the time; that the stored one is not ASCII may.
@@ -28,7 +28,7 @@ func MatchPassword[S ~string | ~[]byte](presented string, stored S) bool {
 }
 
 // Matches reports whether s was made of a password, prepared as
-// Verifier.VerifyPassword says: the password itself, or what is kept in its place for
+// [Verifier.VerifyPassword] says: the password itself, or what is kept in its place for
 // CRAM-MD5, DIGEST-MD5, NTLM and SCRAM. A DIGEST-MD5 hash is of the user and realm of r as
 // well. SCRAM keys cost as many iterations as they were made with, which end with the
 // context: a caller limits how many are computed at a time. What can only be checked,

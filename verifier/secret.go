@@ -14,7 +14,7 @@ import (
 // A Kind is a form in which a secret can be held.
 type Kind uint8
 
-// The kinds of secret. What Secret.Value holds is said at each.
+// The kinds of secret. What [Secret.Value] holds is said at each.
 const (
 	// KindCheck is never handed out: the store can check a password but not
 	// show one (crypt hashes, PAM, saslauthd, an LDAP bind).

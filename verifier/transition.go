@@ -96,7 +96,7 @@ const (
 // from accepts a password, secrets are made of it and stored in to.
 //
 // from is the truth. It is asked at each password check, whatever to holds. A copy is
-// served for as long as it is known to be good, see TransitionOptions.Life and Mark.
+// served for as long as it is known to be good, see [TransitionOptions.Life] and Mark.
 // Then it lets nobody in and refuses nobody: the answer is ErrUnavailable until a
 // login by PLAIN renews it. From that anybody can tell that such a user exists. A
 // disabled or expired account, of which from tells after the right password, loses its

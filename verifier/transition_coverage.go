@@ -9,7 +9,7 @@ import (
 
 // Coverage implements SecretSource. Passwords are checked for those whom the verifier
 // knows; the other kinds are what the store holds. That all have one is said only if
-// the site says so (TransitionOptions.Complete). Users are counted where both can, and
+// the site says so ([TransitionOptions.Complete]). Users are counted where both can, and
 // there are more of the verifier's than copies.
 func (t *Transitioning) Coverage() Coverage {
 	const check = Kinds(1 << KindCheck)

@@ -89,7 +89,7 @@ func (o Origin) Append(b []byte) []byte {
 // Over reports whether the time of the copy is over.
 func (o Origin) Over(now time.Time) bool { return !o.Until.IsZero() && !now.Before(o.Until) }
 
-// Marked reports whether the copy was made when TransitionOptions.Mark returned this.
+// Marked reports whether the copy was made when [TransitionOptions.Mark] returned this.
 func (o Origin) Marked(mark string) bool { return secret.Equal(o.Mark, hashMark(mark)) }
 
 // sourceName is a name that fits into the text.

@@ -14,7 +14,7 @@ import (
 	"github.com/saslkit/saslkit/verifier/stored"
 )
 
-// A Directory is a verifier.Verifier that asks LDAP servers, and a SecretStore if its
+// A Directory is a [verifier.Verifier] that asks LDAP servers, and a SecretStore if its
 // method is Attributes. It may be used concurrently. Two goroutines run for each open
 // connection; they end with it.
 type Directory struct {

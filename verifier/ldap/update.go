@@ -20,14 +20,14 @@ var errOthers = errors.New("others change the same user all the time (or the dir
 // Update implements [verifier.SecretStore], for Attributes. It changes the values of
 // PasswordAttribute and SCRAMAttribute, both together, in one modification that fails if
 // they are not as change was told (RFC 4528): a server without assertions gives an error
-// that matches errors.ErrUnsupported. What has no other kind, such as a hash, is in the
+// that matches [errors.ErrUnsupported]. What has no other kind, such as a hash, is in the
 // entry as KindCheck with the text of the value: whoever changes something else passes it
 // on.
 //
 // Entries of the directory are neither made nor deleted here, so a user without one is
-// ErrNoUser and errors.ErrUnsupported, and Entry.Exists says whether an entry holds
+// ErrNoUser and [errors.ErrUnsupported], and Entry.Exists says whether an entry holds
 // anything. Nor can an account be disabled, or have kinds other than passwords, SCRAM
-// keys and origins. After an error that matches verifier.ErrUnavailable the change may
+// keys and origins. After an error that matches [verifier.ErrUnavailable] the change may
 // have been stored or not.
 func (d *Directory) Update(ctx context.Context, r verifier.Request, change func(verifier.Entry) (verifier.Entry, error)) error {
 	if d.o.Method != Attributes {

@@ -18,7 +18,7 @@ import (
 	"github.com/saslkit/saslkit/verifier"
 )
 
-// A Stack is a verifier.Verifier that asks PAM. It may be used concurrently. A goroutine
+// A Stack is a [verifier.Verifier] that asks PAM. It may be used concurrently. A goroutine
 // runs for each child and for each check; Close ends them.
 type Stack struct {
 	secret.Opaque

@@ -22,7 +22,7 @@
 //	saslkit:{throttle}:KIND:HASH
 //
 // where KIND is "a", "u" or "p" and HASH the first 16 bytes of an HMAC-SHA-256, with
-// Options.Key, of what it stands for. Whoever reads the database learns counts and no
+// [Options.Key], of what it stands for. Whoever reads the database learns counts and no
 // names, and cannot try names either. Passwords do not come here at all. Braces keep
 // all of it on one node of a cluster, since a script needs three keys at once.
 //

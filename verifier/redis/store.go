@@ -34,7 +34,7 @@ type Options struct {
 	Prefix string
 }
 
-// A Store is a verifier.ThrottleStore in Redis or Valkey. It may be used concurrently.
+// A Store is a [verifier.ThrottleStore] in Redis or Valkey. It may be used concurrently.
 // It prints as REDACTED.
 type Store struct {
 	secret.Opaque

@@ -29,7 +29,7 @@ type DB struct {
 var _ verifier.Verifier = (*DB)(nil)
 
 // Open reads the file at path and returns a DB that follows it. The error matches
-// fs.ErrNotExist and fs.ErrPermission where these are the reason; a file without users
+// [fs.ErrNotExist] and [fs.ErrPermission] where these are the reason; a file without users
 // is refused as well.
 func Open(path string) (*DB, error) { return OpenWith(path, stored.Options{}) }
 

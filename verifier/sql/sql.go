@@ -68,7 +68,7 @@ const (
 	defaultMaxLag  = 5 * time.Second
 )
 
-// A DB is a verifier.SecretStore that asks databases. It may be used concurrently, and
+// A DB is a [verifier.SecretStore] that asks databases. It may be used concurrently, and
 // prints as REDACTED but for its String. It starts no goroutines but for hashes that are computed,
 // and has nothing to close; the pools are the caller's.
 type DB struct {

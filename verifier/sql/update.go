@@ -17,7 +17,7 @@ import (
 )
 
 // ErrInDoubt matches the error of an Update that ended while it was being committed:
-// the database may have stored the change or not. It matches verifier.ErrUnavailable too.
+// the database may have stored the change or not. It matches [verifier.ErrUnavailable] too.
 var ErrInDoubt = errors.New("the change may have been stored or not")
 
 // Update implements [verifier.SecretStore]. The user is read, changed, written and read
@@ -32,7 +32,7 @@ var ErrInDoubt = errors.New("the change may have been stored or not")
 // name. The hash of a password is in the entry as a secret of KindCheck, whose value is
 // the text of the column: whoever changes something else passes it on. Disabling needs a
 // column of that name. Without Insert and Update the error matches
-// errors.ErrUnsupported.
+// [errors.ErrUnsupported].
 func (db *DB) Update(ctx context.Context, r verifier.Request, change func(verifier.Entry) (verifier.Entry, error)) error {
 	if db.insert == nil {
 		return db.says(fmt.Errorf("sql_insert and sql_update are not set: %w", errors.ErrUnsupported))

@@ -24,7 +24,7 @@ type User struct {
 // Users yields all users with a secret, in the order of the database, from the first
 // server that answers. It takes as long as the context permits, and a connection
 // meanwhile. An error is the last thing that it yields: one matching
-// errors.ErrUnsupported without List, else verifier.ErrUnavailable.
+// [errors.ErrUnsupported] without List, else [verifier.ErrUnavailable].
 func (db *DB) Users(ctx context.Context) iter.Seq2[User, error] {
 	return func(yield func(User, error) bool) {
 		for rec, err := range db.records(ctx) {

@@ -101,7 +101,7 @@ func (f *Faulty) LookupSecret(ctx context.Context, r verifier.Request, kinds ...
 }
 
 // Update implements [verifier.SecretStore]. If the wrapped verifier is none, the
-// error matches errors.ErrUnsupported.
+// error matches [errors.ErrUnsupported].
 func (f *Faulty) Update(ctx context.Context, r verifier.Request, change func(verifier.Entry) (verifier.Entry, error)) error {
 	switch err := f.strike(ctx); {
 	case err == errEmpty:

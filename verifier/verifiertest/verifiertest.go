@@ -116,7 +116,7 @@ const (
 // A SecretSource is also checked for its coverage and secrets. A SecretStore is
 // also written: a user with a name that begins "verifiertest-" is added, changed
 // and removed, in the realm of the first user. Nobody else is changed. A wrapper
-// of what cannot be written says so with errors.ErrUnsupported.
+// of what cannot be written says so with [errors.ErrUnsupported].
 //
 // Give at least two users, with different passwords that do not occur in ordinary
 // messages: only those are searched for in errors, and in v as %v, %+v and %#v

@@ -58,7 +58,8 @@ func ServerTLS(state tls.ConnectionState, leaf *x509.Certificate) Channel {
 	return Channel{Secure: state.HandshakeComplete, Binding: mech.TLSBinding(state, leaf)}
 }
 
-// ClientTLS describes a client's channel under TLS.
+// ClientTLS describes a client's channel under TLS, for [ClientConfig]. Before the handshake
+// is complete the channel counts as clear.
 func ClientTLS(state tls.ConnectionState) Channel {
 	var leaf *x509.Certificate
 	if len(state.PeerCertificates) > 0 {

@@ -46,7 +46,8 @@ func ParseMechanismFilter(text string) (*MechanismFilter, error) {
 	return p.parse(text)
 }
 
-// Permits reports whether a mechanism may be used.
+// Permits reports whether a mechanism may be used. The case of its name does not matter, and
+// a nil filter permits everything.
 func (f *MechanismFilter) Permits(mechanism string) bool {
 	if f == nil {
 		return true

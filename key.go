@@ -8,7 +8,8 @@ import (
 	"github.com/saslkit/saslkit/internal/secret"
 )
 
-// A Key is secret bytes of a configuration. It prints as REDACTED.
+// A Key is secret bytes of a configuration, such as [Authenticator.DecoyKey]. It prints as
+// REDACTED, whatever the verb or the encoder.
 type Key []byte
 
 // Format implements [fmt.Formatter].

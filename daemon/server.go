@@ -210,7 +210,8 @@ func (s *Server) remove(c *Conn) {
 	delete(s.conns, c)
 }
 
-// Conns is how many connections there are.
+// Conns is how many connections there are. It may be called at any time, as by
+// [Metrics.Gauge].
 func (s *Server) Conns() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -9,7 +9,9 @@ import (
 	"github.com/saslkit/saslkit/verifier"
 )
 
-// A SyntaxError says where a message departs from its grammar.
+// A SyntaxError says where a message departs from its grammar. Its fields are Message,
+// which one it is ("digest-response"), Offset, in bytes from its start, and Reason. It
+// never quotes the message, which may hold a password.
 type SyntaxError = cursor.SyntaxError
 
 // A Class is what the peer may know about a failure. It alone decides the reply.

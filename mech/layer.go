@@ -45,7 +45,7 @@ var defaultCiphers = []string{"rc4", "3des"}
 // ErrLayers: the limits of layers contradict themselves.
 var ErrLayers = errors.New("mech: security layers")
 
-// Validate says what contradicts itself.
+// Validate says what contradicts itself or is out of bounds; the error matches [ErrLayers].
 func (l Layers) Validate() error {
 	for _, name := range l.Ciphers {
 		if digestlayer.ByName(name) == nil {

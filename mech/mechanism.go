@@ -48,7 +48,8 @@ func (m *Mechanism) NewServer(cfg *ServerConfig, b Backend) Server {
 	return m.server(serverBase{cfg, b, m})
 }
 
-// NewClient begins an exchange on the client's side.
+// NewClient begins an exchange on the client's side. It keeps the configuration. What is
+// wrong with the credentials is told by Start or Next.
 func (m *Mechanism) NewClient(cfg *ClientConfig) Client {
 	return m.client(client{ClientConfig: cfg})
 }
@@ -112,7 +113,8 @@ var byName = func() map[string]*Mechanism {
 	return rows
 }()
 
-// Listed reports whether a list names a mechanism.
+// Listed reports whether a list names a mechanism, in whatever case. The name of a
+// mechanism does not stand for its -PLUS here.
 func Listed(list []string, name string) bool {
 	for _, n := range list {
 		if SameName(n, name) {

@@ -9,7 +9,8 @@ import (
 	"github.com/saslkit/saslkit/verifier"
 )
 
-// A Server is the server side of one exchange.
+// A Server is the server side of one exchange, for one goroutine at a time. It holds
+// nothing that must be closed.
 type Server interface {
 	// Step consumes one client response. The first is nil if the client sent
 	// no initial response; an empty slice is an empty response. The response

@@ -66,7 +66,8 @@ func opened[F dbm.File](f F, err error) (dbm.File, error) {
 	return f, nil
 }
 
-// String returns the name that the command line has for the format.
+// String returns the name that the command line has for the format: "bdb", "gdbm" or
+// "lmdb".
 func (f Format) String() string {
 	if int(f) < len(formats) {
 		return formats[f].name

@@ -5,7 +5,8 @@ import (
 	"errors"
 )
 
-// A Guard throttles guessing. Its methods may be called concurrently.
+// A Guard throttles guessing; [NewThrottle] makes one. Its methods may be called
+// concurrently.
 type Guard interface {
 	// Admit is called once the name is known and before any secret is read.
 	// It may wait, within the context, or refuse with an error matching

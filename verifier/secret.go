@@ -82,7 +82,7 @@ func (k Kind) String() string {
 	return fmt.Sprintf("kind %d", uint8(k))
 }
 
-// Kinds is a set of kinds.
+// Kinds is a set of kinds; the zero value is empty.
 type Kinds uint32
 
 // KindsOf returns the set of the given kinds. A stored password can also be

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// A ThrottledError is a refusal of a Throttle. It matches ErrThrottled.
+// A ThrottledError is a refusal of a [Throttle], found with [errors.As]. It matches
+// [ErrThrottled].
 type ThrottledError struct {
 	Reason string        // without names
 	After  time.Duration // when to come again

@@ -39,7 +39,8 @@ const (
 // ErrOrigin: a text is not that of an Origin.
 var ErrOrigin = errors.New("verifier: not the origin of a copy, of version " + originVersion)
 
-// ParseOrigin reads the value of a secret of KindOrigin.
+// ParseOrigin reads the value of a secret of [KindOrigin], of which it looks at 1,024 bytes.
+// The error matches [ErrOrigin].
 func ParseOrigin(text []byte) (Origin, error) {
 	fields := strings.Split(string(text[:min(len(text), 1024)]), "\t")
 	if len(fields) != 5 || fields[0] != originVersion {

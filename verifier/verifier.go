@@ -23,7 +23,8 @@ type Verifier interface {
 	VerifyPassword(ctx context.Context, r Request, password string) (Account, error)
 }
 
-// A SecretSource hands out what it stores.
+// A SecretSource hands out what it stores, so that challenge-response mechanisms work. Its
+// methods may be called concurrently.
 type SecretSource interface {
 	Verifier
 

@@ -11,8 +11,8 @@
 //     block is one shell script, ended by its first failure.
 //   - output: what the block before has printed. The lines are found in this order, each
 //     anywhere in a line; … stands for anything.
-//   - log: what the journal got since the last block of commands began, in the same notation. The test
-//     waits for it.
+//   - log: what the journal got since the last block of commands began, in the same
+//     notation but in any order, as lines of two programs have none. The test waits for it.
 //   - any other language: a file, whose path stands in the first line as a comment,
 //     "# /etc/postfix/sasl/smtpd.conf". It replaces what was there; with "(added)" behind
 //     the path it is added at the end.

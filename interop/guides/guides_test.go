@@ -233,7 +233,7 @@ func logged(t *testing.T, m *Machine, cursor string, s Step) {
 		if err != nil {
 			t.Fatalf("line %d: %v", s.Line, err)
 		}
-		line := Missing(journal, s.Text)
+		line := Unlogged(journal, s.Text)
 		if line == "" {
 			return
 		}

@@ -2,6 +2,7 @@ package guides
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -140,6 +141,20 @@ func Missing(text, want string) string {
 				break
 			}
 		}
+	}
+	return ""
+}
+
+// Unlogged is the first line of want for which text has no line of its own, in the notation
+// of pages but in any order: lines of two programs arrive in the journal in none.
+func Unlogged(text, want string) string {
+	lines := strings.Split(text, "\n")
+	for line := range strings.SplitSeq(strings.TrimSpace(want), "\n") {
+		i := slices.IndexFunc(lines, func(l string) bool { return matches(l, line) })
+		if i < 0 {
+			return line
+		}
+		lines = slices.Delete(lines, i, i+1)
 	}
 	return ""
 }

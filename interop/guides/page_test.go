@@ -97,6 +97,21 @@ func TestMissing(t *testing.T) {
 	}
 }
 
+func TestUnlogged(t *testing.T) {
+	t.Parallel()
+	const text = "saslkit: fail\npostfix: fail\nsaslkit: ok\n"
+	for name, c := range map[string]struct{ want, missing string }{
+		"in order":        {"saslkit: fail\nsaslkit: ok", ""},
+		"in another":      {"postfix: fail\nsaslkit: … fail", ""},
+		"a line for each": {"saslkit\nsaslkit\nsaslkit", "saslkit"},
+		"not there":       {"saslkit: ok\npostfix: ok", "postfix: ok"},
+	} {
+		if got := Unlogged(text, c.want); got != c.missing {
+			t.Errorf("%s: missing %q, want %q", name, got, c.missing)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add(samplePage)
 	f.Fuzz(func(t *testing.T, text string) {

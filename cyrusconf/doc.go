@@ -43,6 +43,5 @@
 // programs, commas in lists. [File.Application] and [File.Saslauthd] return them
 // with line and cure, as [Faults]. Some are [Refused], and the data that comes with
 // those is not what anybody meant: see [Faults.Err]. Values are as Cyrus takes them,
-// quotes and all. Later versions may find more faults, so that a file which was taken
-// is refused, if what it says was never in force.
+// quotes and all. Later versions may find more faults.
 package cyrusconf

@@ -18,8 +18,8 @@
 // exchange: not for concurrent use, never restarted, and over after the first failure.
 // What they need to know about names and secrets they ask their [Backend].
 //
-// Messages are bounded before they are parsed, [Mechanism.MaxResponse] and, on the
-// client's side, 9,216 bytes. Nothing here starts goroutines.
+// Messages are bounded before they are parsed: by [Mechanism.MaxResponse], and on the
+// client's side by 9,216 bytes. Nothing here starts goroutines.
 //
 // # Errors
 //
@@ -36,6 +36,6 @@
 //
 // # Compatibility
 //
-// As package saslkit has it. Rows come, and one that nobody should offer any more may
-// come to be offered only by name ([Mechanism.OnlyIfNamed]).
+// As package saslkit has it. The table gets new rows, and a row that has become too weak
+// may come to be offered only by name ([Mechanism.OnlyIfNamed]).
 package mech

@@ -34,6 +34,5 @@
 //
 // The case of a scheme does not matter. Dovecot's suffixes .HEX, .B64 and .BASE64 are
 // understood. Whatever else is there is [ErrUnusable]: nobody gets in by a value that
-// is not wholly understood, or that would cost seconds to check. What is understood
-// does not become less with later versions.
+// is not wholly understood, or that would cost seconds to check.
 package stored

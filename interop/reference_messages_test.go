@@ -77,7 +77,11 @@ const marks = " :,;.?>\n\\…"
 // ends with … may end within a part.
 func (f format) makes(message string) bool {
 	open := strings.HasSuffix(message, "…")
-	message = strings.Trim(message, marks)
+	if message = strings.TrimLeft(message, marks); open {
+		message = strings.TrimSuffix(message, "…")
+	} else {
+		message = strings.TrimRight(message, marks)
+	}
 	said := len(strings.ReplaceAll(message, "…", ""))
 	for from := range f {
 		for to := from; to < len(f); to++ {
@@ -198,7 +202,7 @@ func TestReferenceFormats(t *testing.T) {
 		"no secret in database": true, "no secret in the database": false, "no secret in": false,
 		"cannot connect to saslauthd server: …": true, "cannot connect to saslauthd: …": false,
 		"SASL LOGIN authentication failed: x": true, "SASL LOGIN authentication aborted": false,
-		"error fetching from sasldb: …": false, "Internal Error -4 in …": true, "Internal Error -4 at …": false,
+		"error fetching from sasldb: …": false, "Internal Error -4 in …": true, "External Error -4 in …": false,
 		"Sender address rejected: not owned by user …": true, "Sender address rejected: not owned by …": true, "not owned": false,
 	} {
 		if got := slices.ContainsFunc(all, func(f format) bool { return f.makes(message) }); got != want {

@@ -49,7 +49,7 @@ unknown-user, no-secret, disabled, expired, not-permitted (exit code 1), unavail
   saslkit check --verifier sasldb:/etc/sasldb2 --realm example.com --mech SCRAM-SHA-256 alice
   # try saslauthd, and a sasldb for those whom it does not know
   saslkit check --verifier saslauthd:/run/saslauthd --verifier sasldb:/etc/sasldb2 -r example.com alice`,
-		Args: arguments("USER"),
+		Args: arguments("USER"), ValidArgsFunction: users,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			m, err := checkedMechanism(mechanism)
 			if err != nil {

@@ -27,7 +27,7 @@ FROM.`,
   saslkit convert /etc/sasldb2 /etc/sasldb2.gdbm --format gdbm
   # convert a file in its place
   saslkit convert /etc/sasldb2 /etc/sasldb2 --format gdbm --force`,
-		Args: arguments("FROM", "TO"),
+		Args: arguments("FROM", "TO"), ValidArgsFunction: fileArguments(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			from, to := args[0], args[1]
 			if format == "" {

@@ -29,7 +29,7 @@ func newExampleSite(t *testing.T) *exampleSite {
 	t.Helper()
 	s := &exampleSite{root: socketDir(t)}
 	s.home = filepath.Join(s.root, "home")
-	for _, dir := range []string{"home", "bin", "etc/postfix/sasl", "var/backups", "var/spool/postfix/private", "run/saslauthd", "run/saslkit"} {
+	for _, dir := range []string{"home", "bin", "etc/postfix/sasl", "var/backups", "var/spool/postfix/private", "run/saslauthd", "run/saslkit", "etc/bash_completion.d", "home/.config/fish/completions"} {
 		if err := os.MkdirAll(filepath.Join(s.root, dir), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -101,7 +101,7 @@ func (s *exampleSite) try(t *testing.T, example string) {
 	go io.Copy(io.Discard, keyboard) // the echo
 	cmd := exec.CommandContext(t.Context(), peers.Need(t, "sh", "dash"), "-c", "trap : TERM\n"+s.here(example))
 	cmd.Dir = s.home
-	cmd.Env = append(os.Environ(), "PATH="+s.root+"/bin:"+os.Getenv("PATH"), "TMPDIR="+t.TempDir())
+	cmd.Env = append(os.Environ(), "PATH="+s.root+"/bin:"+os.Getenv("PATH"), "HOME="+s.home, "TMPDIR="+t.TempDir())
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Stdin = terminal
 	onlooker := &onlooker{keyboard: keyboard, signal: func(s syscall.Signal) { syscall.Kill(-cmd.Process.Pid, s) }}

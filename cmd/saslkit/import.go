@@ -35,7 +35,7 @@ those that Cyrus SASL 2 reads.`,
   saslkit import users.json
   # take over the users of Cyrus SASL 1.5
   saslkit import --v1 /etc/sasldb`,
-		Args: atMostOne("FROM"),
+		Args: atMostOne("FROM"), ValidArgsFunction: fileArguments(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			// A million records are 400 MB that all stay to the end: collecting
 			// as often as by default takes a fourth of the time and frees nothing.

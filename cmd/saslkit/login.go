@@ -40,7 +40,7 @@ it is the pass phrase.`,
   saslkit login --starttls --trace smtp://mail.example.com:587 alice
   # try one mechanism
   saslkit login --starttls --mech CRAM-MD5 smtp://mail.example.com alice`,
-		Args: arguments("URL", "USER"),
+		Args: arguments("URL", "USER"), ValidArgsFunction: servers,
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), std, args[0], args[1]) },
 	}
 	f := cmd.Flags()

@@ -3,6 +3,8 @@
 package main
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -29,5 +31,22 @@ func writeShare(args []string) error {
 		return err
 	}
 	root := newRoot(newStdio("saslkit", os.Stdin, io.Discard, os.Stderr))
-	return manual.Write(filepath.Join(args[0], "man", "man8"), manual.Pages(root, date))
+	if err := manual.Write(filepath.Join(args[0], "man", "man8"), manual.Pages(root, date)); err != nil {
+		return err
+	}
+	for shell, place := range map[string][2]string{
+		"bash": {"bash-completion/completions", "saslkit"},
+		"zsh":  {"zsh/vendor-completions", "_saslkit"},
+		"fish": {"fish/vendor_completions.d", "saslkit.fish"},
+	} {
+		var script bytes.Buffer
+		std := newStdio("saslkit", os.Stdin, &script, os.Stderr)
+		if err := errors.Join(writeCompletion(root, std, shell), std.out.Flush()); err != nil {
+			return err
+		}
+		if err := manual.Write(filepath.Join(args[0], place[0]), []manual.File{{Name: place[1], Text: script.String()}}); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -184,7 +184,8 @@ func TestManualStyle(t *testing.T) {
 	})
 }
 
-// TestManualIsWritten: the program behind the tag writes the pages, dated as the sources.
+// TestManualIsWritten: the program behind the tag writes the pages, dated as the sources,
+// and the scripts of the shells.
 func TestManualIsWritten(t *testing.T) {
 	t.Parallel()
 	goTool := peers.Need(t, "go", "golang-go")
@@ -205,6 +206,12 @@ func TestManualIsWritten(t *testing.T) {
 		}
 		if diff := cmp.Diff(text, string(got)); diff != "" {
 			t.Errorf("%s, -want +got:\n%s", name, diff)
+		}
+	}
+	for shell, path := range map[string]string{"bash": "bash-completion/completions/saslkit", "zsh": "zsh/vendor-completions/_saslkit", "fish": "fish/vendor_completions.d/saslkit.fish"} {
+		got, err := os.ReadFile(filepath.Join(dir, path))
+		if want := runCommand(t, "", "completion", shell).out; err != nil || string(got) != want {
+			t.Errorf("%s: %v, %d bytes, want %d", shell, err, len(got), len(want))
 		}
 	}
 }

@@ -55,7 +55,7 @@ either. A new password does not enable him.`,
   # lock somebody out and let him in again
   saslkit passwd --disable alice@example.com
   saslkit passwd --enable alice@example.com`,
-		Args: arguments("USER"),
+		Args: arguments("USER"), ValidArgsFunction: users,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := p.contradiction(); err != nil {
 				return err

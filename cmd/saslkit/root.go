@@ -74,6 +74,10 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 // execute runs the command that the arguments name. That there is no such
 // command comes before what is wrong with its options.
 func execute(ctx context.Context, root *cobra.Command, args []string) error {
+	if len(args) > 0 && (args[0] == cobra.ShellCompRequestCmd || args[0] == cobra.ShellCompNoDescRequestCmd) {
+		forShell(root)
+		return root.ExecuteContext(ctx)
+	}
 	if _, _, err := root.Find(args); err != nil {
 		text, suggested, found := strings.Cut(err.Error(), "\n\nDid you mean this?\n")
 		if !found {
@@ -110,6 +114,7 @@ on the terminal or comes with --password-stdin or --password-file.`,
 	root.SetHelpCommand(newHelpCommand(root))
 	root.AddCommand(
 		newCheckCommand(std),
+		newCompletionCommand(std),
 		newConvertCommand(std),
 		newDemoCommand(std),
 		newExportCommand(std),
@@ -123,7 +128,11 @@ on the terminal or comes with --password-stdin or --password-file.`,
 	)
 	for _, cmd := range root.Commands() {
 		cmd.DisableFlagsInUseLine = true
+		if cmd.ValidArgs == nil && cmd.ValidArgsFunction == nil {
+			cmd.ValidArgsFunction = oneOf()
+		}
 	}
+	completeValues(root)
 	root.InitDefaultHelpCmd() // for Find, in execute
 	return root
 }
@@ -134,6 +143,15 @@ func newHelpCommand(root *cobra.Command) *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [COMMAND]",
 		Short: "Explain a command",
+		ValidArgsFunction: func(_ *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+			var names []string
+			for _, cmd := range root.Commands() {
+				if len(args) == 0 && cmd.IsAvailableCommand() {
+					names = append(names, cmd.Name())
+				}
+			}
+			return beginning(names, "", typed), onlyThese
+		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			topic, _, err := root.Find(args)
 			if err != nil {

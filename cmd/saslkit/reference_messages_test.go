@@ -72,6 +72,7 @@ func ownMessages(t *testing.T) (said []string) {
 		{"check", "--verifier", "sasldb:" + db, "-r", "mail.example", "--password-stdin", "nobody"},
 		{"check", "--verifier", "sasldb:" + db, "-r", "mail.example", "--password-stdin", "--mech", "SCRAM-SHA-1", "--authzid", "bob", "alice"},
 		{"check", "--verifier", "saslauthd:" + dir, "-r", "mail.example", "--password-stdin", "alice"},
+		{"check", "--verifier", "saslauthd:" + t.TempDir(), "-r", "mail.example", "--password-stdin", "alice"},
 		{"passwd", "-f", linked, "-u", "mail.example", "--password-stdin", "alice"},
 		{"serve", "--verifier", "sasldb:" + db, "-r", "mail.example"},
 		{"serve", "--verifier", "sasldb:" + db, "-r", "mail.example", "--auth", taken},

@@ -22,6 +22,7 @@ type Assurance = mech.Assurance
 
 // A ClientConfig says with what a client logs in, where, and what it insists on.
 type ClientConfig struct {
+	// Credentials are whose login it is.
 	Credentials Credentials
 	// Offered is what the server advertises, read after STARTTLS: see OfferedSMTP
 	// and its like. Nil: unknown, and then Mechanisms must name what to use.
@@ -36,7 +37,9 @@ type ClientConfig struct {
 	Policy mech.Policy
 	// ChannelBinding says what the login has to do with the TLS channel under it.
 	ChannelBinding ChannelBinding
-	Channel        Channel
+	// Channel is what is known of the connection, as [ClientTLS] has it. The zero value is
+	// one in the clear.
+	Channel Channel
 
 	// Layers are the security layers that may be negotiated in the clear; whoever sets
 	// it calls ClientExchange.Layer after Finish. The zero value: none.

@@ -11,17 +11,17 @@ import (
 
 // A Result is who logged in.
 type Result struct {
-	User       string // canonical name, never empty
-	Realm      string // "" if the site has none
-	Authzid    string // whom the client acts as: User, or another with his realm whom an Authorizer allowed
-	Mechanism  string
+	User       string              // canonical name, never empty
+	Realm      string              // "" if the site has none
+	Authzid    string              // whom the client acts as: User, or another with his realm whom an Authorizer allowed
+	Mechanism  string              // as registered; "LOGIN" for a command too, and "APOP"
 	Attributes map[string][]string // what the store tells about the user; not to be changed
-	Anonymous  bool
-	Trace      string // ANONYMOUS: what the client said of itself; not to be trusted
-	Binding    string // type of the channel binding that both sides agree on; "" for none
-	OTPLeft    int    // OTP: for how many logins more the series is good
-	Layer      string // the security layer, such as "auth-int" or "auth-conf with rc4"; "" for none
-	Strength   int    // of the layer: see mech.Layers
+	Anonymous  bool                // by ANONYMOUS: the user is nobody
+	Trace      string              // ANONYMOUS: what the client said of itself; not to be trusted
+	Binding    string              // type of the channel binding that both sides agree on; "" for none
+	OTPLeft    int                 // OTP: for how many logins more the series is good
+	Layer      string              // the security layer, such as "auth-int" or "auth-conf with rc4"; "" for none
+	Strength   int                 // of the layer: see mech.Layers
 }
 
 // Name is the user with his realm, "user@realm", as logs and mail headers want
@@ -32,14 +32,14 @@ func (r Result) Name() string { return realm.Join(r.User, r.Realm) }
 // secret. Names are as the client sent them and not to be trusted unless Err is
 // nil.
 type Event struct {
-	Service, Mechanism string
-	User, Realm        string
-	Authzid            string
-	Remote             netip.AddrPort
-	Secure             bool
-	Duration           time.Duration // from the start of the exchange; 0 if it was turned away
-	OTPLeft            int           // see [Result]
-	Err                *Error        // nil: logged in
+	Service, Mechanism string         // "" for a mechanism that does not exist here
+	User, Realm        string         // as far as they are known
+	Authzid            string         // whom he acts as, if that is another
+	Remote             netip.AddrPort // the client's
+	Secure             bool           // see [Channel]
+	Duration           time.Duration  // from the start of the exchange; 0 if it was turned away
+	OTPLeft            int            // see [Result]
+	Err                *Error         // nil: logged in
 }
 
 // loggedName bounds a name in the log, in bytes.

@@ -26,6 +26,7 @@ import (
 // client is under TLS, which certificate it has. Who may connect is a matter of the
 // socket's mode.
 type Dovecot struct {
+	// Current holds what is served; it must be set.
 	Current *Current
 	// Logger hears who connects, and of clients that break the protocol; nil: nobody.
 	Logger *slog.Logger

@@ -23,6 +23,7 @@ import (
 // and one behind whose password there is more for whole without that. Here two NULs
 // are what a request has.
 type Pwcheck struct {
+	// Current holds what is served; it must be set.
 	Current *Current
 	// Service is under what logins are asked for and logged.
 	Service string

@@ -44,6 +44,7 @@ import (
 // saslauthd with shadow or PAM behind it: the realm is not looked at, unless
 // RequestRealm is JoinRealm.
 type Saslauthd struct {
+	// Current holds what is served; it must be set.
 	Current *Current
 	// RequestRealm says what becomes of a request's realm where the site serves none.
 	RequestRealm RequestRealm

@@ -81,6 +81,7 @@ func (c *Conn) readOn(deadline time.Time) error {
 // A Server accepts connections for a Handler, from one listener. Its fields are not
 // changed while it serves; the zero values of all but Handler are good.
 type Server struct {
+	// Handler is the protocol; it must be set.
 	Handler Handler
 	// MaxConns is how many connections there may be at a time; 0 means 20,000. Further
 	// ones are closed at once.

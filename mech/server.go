@@ -38,10 +38,10 @@ const (
 
 // An Identity is who was authenticated.
 type Identity struct {
-	Account verifier.Account
-	Authzid string // whom the client acts as, resolved: never empty
-	Trace   string // ANONYMOUS: what the client said of itself; not to be trusted
-	Binding string // type of the channel binding that both sides agree on; "" for none
+	Account verifier.Account // as the store knows him
+	Authzid string           // whom the client acts as, resolved: never empty
+	Trace   string           // ANONYMOUS: what the client said of itself; not to be trusted
+	Binding string           // type of the channel binding that both sides agree on; "" for none
 }
 
 // A Backend answers what the server of one exchange asks about names, secrets

@@ -38,7 +38,7 @@ func Create(path string, records []Record) error {
 
 // ConvertOptions say what Convert makes.
 type ConvertOptions struct {
-	Format Format
+	Format Format // of the new file
 	// Replace allows a file in the place of the new one, also the file that is
 	// converted. The new one then has its owner, mode and attributes. An LMDB
 	// file is not replaced: the programs that have it open would go on using it.

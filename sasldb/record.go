@@ -13,7 +13,7 @@ import (
 type Record struct {
 	Authid   string
 	Realm    string
-	Property string
+	Property string // "userPassword" and so on
 	Value    []byte
 }
 

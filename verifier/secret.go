@@ -142,8 +142,8 @@ func (s Kinds) String() string {
 type Secret struct {
 	secret.Opaque
 	Kind    Kind
-	Value   []byte
-	Account Account
+	Value   []byte  // what the kind says
+	Account Account // whose it is, with a User
 }
 
 // Decoy returns a secret of a kind that nobody has, to compute with for a user who

@@ -20,9 +20,9 @@ import (
 // While the store cannot be asked, nobody acts as somebody else: the error matches
 // [verifier.ErrUnavailable].
 type Accounts struct {
-	secret.Opaque // fmt would print the store without asking it
-	Rules         verifier.Authorizer
-	Store         verifier.SecretSource
+	secret.Opaque                       // fmt would print the store without asking it
+	Rules         verifier.Authorizer   // must be set
+	Store         verifier.SecretSource // must be set
 	// Known refuses whom the store does not know. Otherwise an address without an
 	// account of its own, for several people to act as, is allowed, and so is, with a
 	// pattern, a name that is misspelt. In a chain only links that are a

@@ -26,8 +26,8 @@ type builtPackages struct {
 	unpacked       string // the deb's files in a folder of their own
 }
 
-// TestPackaging builds the packages of this tree and looks into them. Those that are
-// installed on a machine are in interop/guides.
+// TestPackaging builds the packages of this tree, looks into them, and installs the deb on
+// machines.
 func TestPackaging(t *testing.T) {
 	t.Parallel()
 	needBuild(t)
@@ -41,6 +41,12 @@ func TestPackaging(t *testing.T) {
 			test(t, p)
 		})
 	}
+	t.Run("machines", func(t *testing.T) { // one after the other: their systemds share our cgroup
+		t.Parallel()
+		t.Run("old names", func(t *testing.T) { testAlternatives(t, p) })
+		t.Run("life", func(t *testing.T) { testLife(t, p) })
+		t.Run("rights", func(t *testing.T) { testRights(t, p) })
+	})
 }
 
 // needBuild ends the test for want of what packaging/build runs.

@@ -154,11 +154,12 @@ func (m *Machine) pipe(ctx context.Context, in io.Reader, script string) (string
 	return string(out), err
 }
 
-// Write makes a file in the machine what it says, Add adds to its end.
+// Write makes a file in the machine, and its folder; what the file had is gone.
 func (m *Machine) Write(ctx context.Context, path, text string) error {
 	return m.file(ctx, path, text, ">")
 }
 
+// Add writes at the end of a file in the machine, which is made if it is not there.
 func (m *Machine) Add(ctx context.Context, path, text string) error {
 	return m.file(ctx, path, text, ">>")
 }

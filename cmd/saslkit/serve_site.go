@@ -96,8 +96,9 @@ func readKey(path string) (saslkit.Key, error) {
 	if err != nil {
 		return nil, untried(fmt.Errorf("--decoy-key: %w", err))
 	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return nil, usage("--decoy-key: %s can be read by others (chmod 600 %s)", path, path)
+	// The group may read it: that is how Kubernetes shows a Secret to who is not root.
+	if info.Mode().Perm()&0o027 != 0 {
+		return nil, usage("--decoy-key: %s can be read by others, or its group can write it (chmod 600 %s, or 440 with a group of its own)", path, path)
 	}
 	key, err := io.ReadAll(io.LimitReader(f, mostKey+1))
 	switch {

@@ -329,6 +329,20 @@ func TestServePolicies(t *testing.T) {
 	}
 }
 
+// TestKeyModes: a key is nobody's but its owner's and, to read, its group's.
+func TestKeyModes(t *testing.T) {
+	t.Parallel()
+	for mode, ok := range map[os.FileMode]bool{0o600: true, 0o400: true, 0o440: true, 0o640: true, 0o660: false, 0o604: false, 0o602: false, 0o444: false} {
+		path := textFile(t, "key", "0123456789abcdef")
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		if key, err := readKey(path); (err == nil) != ok || (len(key) > 0) != ok {
+			t.Errorf("%04o: %v", mode, err)
+		}
+	}
+}
+
 func TestCutPolicy(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]struct {

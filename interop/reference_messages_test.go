@@ -41,7 +41,7 @@ func TestReferenceMessagesOrder(t *testing.T) {
 			t.Errorf("line %d: %q stands behind %q", row.Line, key, last)
 		}
 		last = key
-		if !slices.Contains([]string{"Cyrus SASL", "saslauthd", "saslpasswd2", "sasldblistusers2", "testsaslauthd", "Postfix", "Exim", "swaks", "client", "saslkit"}, row.Cells[1]) {
+		if !slices.Contains([]string{"Cyrus SASL", "saslauthd", "saslpasswd2", "sasldblistusers2", "testsaslauthd", "Postfix", "Exim", "Dovecot", "Sendmail", "swaks", "msmtp", "curl", "smtplib", "client", "saslkit"}, row.Cells[1]) {
 			t.Errorf("line %d: of %q", row.Line, row.Cells[1])
 		}
 	}
@@ -157,12 +157,17 @@ func TestReferenceMessages(t *testing.T) {
 		{"testsaslauthd", func(t *testing.T) []string { return constants(t, peers.Need(t, "testsaslauthd", "sasl2-bin")) }},
 		{"Postfix", func(t *testing.T) []string { return constants(t, postfixPrograms(t)...) }},
 		{"Exim", func(t *testing.T) []string { return constants(t, eximProgram(t)) }},
-		{"swaks", func(t *testing.T) []string {
-			script, err := os.ReadFile(need(t, "swaks"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			return strings.Split(string(script), `"`)
+		{"Dovecot", func(t *testing.T) []string {
+			need(t, "dovecot")
+			return constants(t, installed(t, "dovecot-core", "/usr/lib*/dovecot/auth", "/usr/libexec/dovecot/auth")...)
+		}},
+		{"msmtp", func(t *testing.T) []string { return constants(t, need(t, "msmtp")) }},
+		{"curl", func(t *testing.T) []string {
+			return constants(t, installed(t, "libcurl4", "/usr/lib/*/libcurl.so.4", "/usr/lib*/libcurl.so.4")...)
+		}},
+		{"swaks", func(t *testing.T) []string { return quotesIn(t, need(t, "swaks")) }},
+		{"smtplib", func(t *testing.T) []string {
+			return quotesIn(t, output(t, "python3", "-c", "import smtplib; print(smtplib.__file__)"))
 		}},
 	} {
 		t.Run(tt.program, func(t *testing.T) {
@@ -170,6 +175,16 @@ func TestReferenceMessages(t *testing.T) {
 			knows(t, quotedOf(t, tt.program), tt.words(t))
 		})
 	}
+}
+
+// quotesIn are the strings of a script.
+func quotesIn(t *testing.T, path string) []string {
+	t.Helper()
+	script, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Split(string(script), `"`)
 }
 
 // withoutNO adds replies as the log has them, as a reason.

@@ -27,8 +27,6 @@ type cyrusFault struct {
 var (
 	plainWrong    = "C: AUTH PLAIN " + b64("\x00"+labUser+"\x00wrong")
 	wrongDigest   = " 00000000000000000000000000000000"
-	refusal       = "535 5.7.8 Error: authentication failed: …"
-	trouble       = "454 4.7.0 Temporary authentication failure: …"
 	sendAs        = []string{"C: MAIL FROM:<bob@mail.example>", "S: 250", "C: RCPT TO:<a@b.example>", "S: 55"}
 	digestMessage = `username="nobody",realm="mail.example",nonce="x",cnonce="y",nc=00000001,qop=auth,digest-uri="smtp/mail.example",response=00000000000000000000000000000000`
 )

@@ -52,7 +52,7 @@ func saysInOrder(output string, parts []string) bool {
 func ownMessages(t *testing.T) (said []string) {
 	t.Helper()
 	db := mailDB(t)
-	file := func(lines ...string) string { return textFile(t, "smtpd.conf", lines...) }
+	file := func(lines ...string) string { return textFile(t, "smtpd.conf", append(lines, "sasldb_path: "+db)...) }
 	linked := mailDB(t)
 	if err := os.Link(linked, filepath.Join(t.TempDir(), "other")); err != nil {
 		t.Fatal(err)
@@ -63,10 +63,10 @@ func ownMessages(t *testing.T) (said []string) {
 	stale.Close()
 	defer listening(t, taken).Close()
 	for _, args := range [][]string{
-		{"mechs", "--conf", file("pwcheck_method: saslauthd", "mech_list: DIGEST-MD5", "sasldb_path: /nonexistent")},
+		{"mechs", "--conf", file("sasldb_path: /nonexistent", "pwcheck_method: saslauthd", "mech_list: DIGEST-MD5")},
 		{"mechs", "--conf", file("pwcheck_method : auxprop")},
 		{"mechs", "--conf", file("mech_lst: PLAIN")},
-		{"mechs", "--conf", file("mech_list: GSSAPI", "sasldb_path: "+db)},
+		{"mechs", "--conf", file("mech_list: GSSAPI")},
 		{"mechs", "--conf", file("pwcheck_method: authdaemond")},
 		{"mechs", "--conf", file("auxprop_plugin: ldapdb", "ldapdb_uri: ldapi://")},
 		{"check", "--verifier", "sasldb:" + db, "-r", "mail.example", "--password-stdin", "nobody"},

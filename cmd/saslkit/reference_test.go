@@ -143,7 +143,7 @@ func TestReferenceRefusals(t *testing.T) {
 		{"auxprop_plugin", "auxprop_plugin: ldapdb\nldapdb_uri: ldapi://"},
 		{"canon_user_plugin", "canon_user_plugin: ldapdb\nldapdb_canon_attr: uid"},
 	} {
-		got := runCommand(t, "", "mechs", "--conf", textFile(t, "smtpd.conf", tt.line), "-r", "mail.example")
+		got := runCommand(t, "", "mechs", "--conf", textFile(t, "smtpd.conf", tt.line, "sasldb_path: "+mailDB(t)), "-r", "mail.example")
 		if got.code != exitUsage || !quotes(page, tt.option, got.stderr) {
 			t.Errorf("%s: exit %d, errors %q", tt.line, got.code, got.stderr)
 		}

@@ -141,10 +141,37 @@ func (c *check) answer(ctx context.Context, std *stdio) error {
 	failure := mech.AsError(err)
 	detail := fmt.Errorf("check: %s: %s", failure.Class, failure.Detail())
 	fmt.Fprintf(std.out, "no reason=%s\n", reasonOf(failure))
+	if errors.Is(failure, verifier.ErrNoUser) {
+		c.sayRealms(std)
+	}
 	if failure.Class == mech.Unavailable {
 		return untried(detail)
 	}
 	return &exitError{exitNo, detail}
+}
+
+// sayRealms tells in which realms a user whom nobody knows was not looked for. A wrong
+// realm is what makes most users unknown.
+func (c *check) sayRealms(std *stdio) {
+	user, r, err := c.realms.Split(c.user)
+	others := slices.DeleteFunc(realmsOf(c.auth), func(held string) bool { return held == r })
+	if err != nil || len(others) == 0 {
+		return
+	}
+	const most = 8 // of a store with a realm for each customer
+	shown, more := others[:min(len(others), most)], ""
+	if len(others) > most {
+		more = fmt.Sprintf(" and %d more", len(others)-most)
+	}
+	std.say("realm: looked for %s; the store has users of %s%s (name one with -r)", quoted(realm.Join(user, r)), quotedAll(shown), more)
+}
+
+func quotedAll(names []string) string {
+	var all []string
+	for _, name := range names {
+		all = append(all, quoted(name))
+	}
+	return strings.Join(all, ", ")
 }
 
 func (c *check) login(ctx context.Context) (saslkit.Result, error) {

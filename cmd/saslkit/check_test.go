@@ -48,6 +48,7 @@ func TestCheck(t *testing.T) {
 
 		{name: "realm of the only kind", stdin: "builder\n", args: check("--verifier", db, "bob"), out: "ok user=bob realm=mail.example mech=PLAIN\n", err: []string{"realm: mail.example, the only one"}},
 		{name: "realm of the host", stdin: "builder\n", args: check("--verifier", twoRealms, "bob"), code: 1, out: "no reason=unknown-user\n", err: []string{"realm: " + host + ", the name of this host"}},
+		{name: "wrong realm", stdin: "builder\n", args: check("--verifier", db, "-r", "example.com", "bob"), code: 1, out: "no reason=unknown-user\n", err: []string{"looked for bob@example.com; the store has users of mail.example (name one with -r)"}},
 		{name: "realm in the name", stdin: "builder\n", args: check("--verifier", twoRealms, "bob@example.com"), out: "ok user=bob realm=example.com mech=PLAIN\n", err: []string{"realm: example.com, as in the user's name"}},
 		{name: "two at signs", stdin: "x\n", args: check("--verifier", db, "a@b@c"), code: 1, out: "no reason=unknown-user\n", err: []string{"more than one '@'"}},
 
@@ -70,6 +71,24 @@ func TestCheck(t *testing.T) {
 		{name: "anonymous", args: in("--mech", "ANONYMOUS", "bob"), code: 1, out: "no reason=not-permitted\n", err: []string{"noanonymous"}},
 		{name: "anonymous permitted", args: in("--mech", "ANONYMOUS", "--tls-security-options=", "bob"), out: "ok user=anonymous realm= mech=ANONYMOUS\n"},
 	})
+}
+
+// A store with a realm for each customer is not listed whole.
+func TestCheckNamesSomeRealms(t *testing.T) {
+	t.Parallel()
+	db := filepath.Join(t.TempDir(), "sasldb2")
+	var records strings.Builder
+	for n := range 20 {
+		fmt.Fprintf(&records, `{"authid":"bob","realm":"r%02d","property":"userPassword","value_base64":"eA=="}`+"\n", n)
+	}
+	if got := runCommand(t, records.String(), "import", "-f", db); got.code != 0 {
+		t.Fatalf("import: exit %d, %s", got.code, got.stderr)
+	}
+	got := runCommand(t, "x\n", "check", "--password-stdin", "--verifier", "sasldb:"+db, "-r", "r03", "alice")
+	const want = "looked for alice@r03; the store has users of r00, r01, r02, r04, r05, r06, r07, r08 and 11 more (name one with -r)"
+	if got.code != 1 || !strings.Contains(got.stderr, want) {
+		t.Errorf("exit %d, %q; want %q", got.code, got.stderr, want)
+	}
 }
 
 func TestCheckByMechanism(t *testing.T) {

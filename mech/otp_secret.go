@@ -49,8 +49,21 @@ const (
 // one-time passwords, by MD5 and with a seed of its own, good for 498 logins. The phrase
 // is taken as it is, for generators do not prepare it. They may refuse one that has not
 // 10 to 63 characters (RFC 2289 section 6.0), and our client does.
-func OTPSecret(phrase string) []byte {
-	r := otpRecord{hash: otp.MD5, number: firstOTP}
+func OTPSecret(phrase string) []byte { return newOTPSeries(otp.MD5, phrase) }
+
+// OTPSecretBy is [OTPSecret] by another hash, "md4", "md5" or "sha1" as Cyrus's otp_mda has
+// them; any other is an error. All three are cut to 64 bits, and generators know them. Cyrus SASL
+// crashes with MD4 if it was built with OpenSSL 3 (2.1.28).
+func OTPSecretBy(hash, phrase string) ([]byte, error) {
+	h, known := otp.ByName(hash)
+	if !known {
+		return nil, fmt.Errorf("mech: one-time passwords have no hash %.20q (known: md4, md5, sha1)", hash)
+	}
+	return newOTPSeries(h, phrase), nil
+}
+
+func newOTPSeries(hash otp.Hash, phrase string) []byte {
+	r := otpRecord{hash: hash, number: firstOTP}
 	var random [8]byte
 	rand.Read(random[:])
 	r.seed = newOTPSeed(random)

@@ -37,6 +37,23 @@ func TestOTPSecret(t *testing.T) {
 	}
 }
 
+// TestOTPSecretBy: series by every hash that there is.
+func TestOTPSecretBy(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"md4", "md5", "sha1", "SHA1"} {
+		text, err := OTPSecretBy(name, "pencil")
+		r, parsed := parseOTPRecord(text)
+		if err != nil || parsed != nil || r.hash.Name() != strings.ToLower(name) || r.used != r.hash.Compute(r.seed, "pencil", firstOTP) {
+			t.Errorf("%s: %q, %v, %v", name, text, err, parsed)
+		}
+	}
+	for _, name := range []string{"", "sha256"} {
+		if text, err := OTPSecretBy(name, "pencil"); err == nil || text != nil {
+			t.Errorf("%q: %q", name, text)
+		}
+	}
+}
+
 // TestSecretsTakesPhraseAsItIs: generators do not prepare it, so neither is it here.
 func TestSecretsTakesPhraseAsItIs(t *testing.T) {
 	t.Parallel()

@@ -33,19 +33,13 @@ func unused(app *cyrusconf.Application) (all []error) {
 			all = append(all, fmt.Errorf("%s: no effect here: %s (%s)", app.Where(set[0]), strings.Join(set, ", "), o.because))
 		}
 	}
-	if app.OTPMda != otpHash {
-		all = append(all, fmt.Errorf("%s: otp_mda: new series are made with %s here, not %s; those that there are go on", app.Where("otp_mda"), otpHash, app.OTPMda))
-	}
 	if app.ReauthTimeout > longestReauth {
 		all = append(all, fmt.Errorf("%s: reauth_timeout: %d minutes is the longest here", app.Where("reauth_timeout"), longestReauth))
 	}
 	return all
 }
 
-const (
-	otpHash       = "md5"   // of the series that mech makes
-	longestReauth = 24 * 60 // minutes, as mech.NewNonces has it
-)
+const longestReauth = 24 * 60 // minutes, as mech.NewNonces has it
 
 // nonceLife is for how long clients of DIGEST-MD5 may log in again.
 func nonceLife(app *cyrusconf.Application) time.Duration {

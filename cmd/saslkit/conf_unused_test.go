@@ -19,8 +19,7 @@ func TestConfUnused(t *testing.T) {
 		{"Kerberos", "keytab: /etc/k\nad_compat: yes", 0, "smtpd.conf:2: no effect here: keytab, ad_compat (Kerberos is not built in)"},
 		{"a directory", "ldapdb_uri: ldapi://\nldapdb_pw: pencil", 0, "no effect here: ldapdb_uri, ldapdb_pw (the plugin ldapdb is not built in"},
 		{"names from a directory", "canon_user_plugin: ldapdb\nldapdb_canon_attr: uid", 2, "canon_user_plugin ldapdb is not built in"},
-		{"series with SHA-1", "otp_mda: sha1", 0, "otp_mda: new series are made with md5 here, not sha1"},
-		{"series with MD5", "otp_mda: MD5", 0, ""},
+		{"series with SHA-1", "otp_mda: sha1", 0, ""},
 		{"again for two days", "reauth_timeout: 2880", 0, "reauth_timeout: 1440 minutes is the longest here"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -248,7 +248,9 @@ func (s *saslpasswd2) makeSecrets(kinds []verifier.Kind) ([]verifier.Secret, err
 		case verifier.KindPassword:
 			value = []byte(s.password)
 		case verifier.KindOTP:
-			value = mech.OTPSecret(s.password)
+			if value, err = mech.OTPSecretBy(s.otpHash(), s.password); err != nil {
+				return nil, &oldError{oldBadConfig, fmt.Sprintf("error when parsing configuration file: otp_mda: %v", err)}
+			}
 		default:
 			salt := make([]byte, 16)
 			rand.Read(salt)
@@ -271,4 +273,12 @@ func (s *saslpasswd2) iterations() (int, error) {
 		return 0, &oldError{oldBadConfig, "error when parsing configuration file: scram_iteration_counter is not a number"}
 	}
 	return n, nil
+}
+
+// otpHash is that of new series.
+func (s *saslpasswd2) otpHash() string {
+	if value, ok := s.conf.Value("otp_mda"); ok {
+		return value
+	}
+	return "md5" // Cyrus's default
 }

@@ -46,6 +46,7 @@ func TestPackaging(t *testing.T) {
 		t.Run("old names", func(t *testing.T) { testAlternatives(t, p) })
 		t.Run("life", func(t *testing.T) { testLife(t, p) })
 		t.Run("rights", func(t *testing.T) { testRights(t, p) })
+		t.Run("docs/packages.md", func(t *testing.T) { testPage(t, p) })
 	})
 }
 

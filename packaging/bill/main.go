@@ -118,7 +118,7 @@ func open(binary, version string, made time.Time) (*contents, error) {
 	}
 	library := module{path: "stdlib", version: strings.TrimPrefix(info.GoVersion, "go")}
 	if library.licence, err = licenceIn(strings.TrimSpace(string(goroot))); err != nil {
-		return nil, fmt.Errorf("Go's library: %w", err)
+		return nil, fmt.Errorf("the standard library: %w", err)
 	}
 	c.modules = append(c.modules, library)
 	slices.SortFunc(c.modules, func(a, b module) int { return cmp.Compare(a.path, b.path) })

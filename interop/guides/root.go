@@ -71,6 +71,7 @@ chmod 755 "$1/usr/sbin/policy-rc.d"
 cp /etc/resolv.conf "$1/etc/resolv.conf"
 hostname mail.example.com # for the configuration that packages make
 echo mail.example.com > "$1/etc/hostname"
+echo '127.0.0.1 mail.example.com mail localhost' > "$1/etc/hosts"
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C
 mount -t proc proc "$1/proc"
 echo 'APT::Get::Assume-Yes "true";' > "$1/etc/apt/apt.conf.d/yes"

@@ -103,3 +103,17 @@ func TestReferencePostfixRestrictions(t *testing.T) {
 		}
 	}
 }
+
+// TestReferenceEximOptions: Exim has the options that the page has.
+func TestReferenceEximOptions(t *testing.T) {
+	t.Parallel()
+	words := constants(t, eximProgram(t))
+	for name := range listed(referencePage(t, "options.md"), "Exim") {
+		for word := range strings.SplitSeq(name, " = ") {
+			// Linkers keep a word that another ends with in that.
+			if !slices.ContainsFunc(words, func(w string) bool { return strings.HasSuffix(w, word) }) {
+				t.Errorf("Exim has no %s", word)
+			}
+		}
+	}
+}

@@ -104,14 +104,15 @@ func TestReferencePostfixRestrictions(t *testing.T) {
 	}
 }
 
-// TestReferenceEximOptions: Exim has the options that the page has.
+// TestReferenceEximOptions: Exim has the options that the page has, but the driver gsasl,
+// which Debian's is built without.
 func TestReferenceEximOptions(t *testing.T) {
 	t.Parallel()
 	words := constants(t, eximProgram(t))
 	for name := range listed(referencePage(t, "options.md"), "Exim") {
 		for word := range strings.SplitSeq(name, " = ") {
 			// Linkers keep a word that another ends with in that.
-			if !slices.ContainsFunc(words, func(w string) bool { return strings.HasSuffix(w, word) }) {
+			if word != "gsasl" && !slices.ContainsFunc(words, func(w string) bool { return strings.HasSuffix(w, word) }) {
 				t.Errorf("Exim has no %s", word)
 			}
 		}

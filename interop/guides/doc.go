@@ -25,12 +25,16 @@
 //	useradd --create-home al
 //	-->
 //
+// A second comment of this kind is another machine, on which the page goes on, in the same
+// network; <!-- machine 1 --> is the first again. All have booted before the page begins.
+//
 // # Machines
 //
 // A machine is a Debian 12 with systemd, booted by systemd-nspawn from a file system that
 // debootstrap made, with a layer over it that the end of the test throws away. Its network
 // is a loopback of its own. What packaging/build makes lies in /root, and apt does not ask
-// whether to go on. Among the packages, +go is Go and a clone of saslkit in /root/saslkit.
+// whether to go on. Among the packages, +go is Go and a clone of saslkit in /root/saslkit,
+// and +cyrus-gdbm Cyrus SASL as Fedora has it.
 //
 // That takes root, Debian's debootstrap and systemd-container, and, for what is not yet
 // in the folder SASLKIT_GUIDES, Debian's archive. Without that variable the tests that

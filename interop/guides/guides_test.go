@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -42,7 +41,7 @@ func TestScript(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := boot(t, strings.Fields(*packages)).Run(t.Context(), string(text))
+	out, err := boot(t, strings.Fields(*packages), nil).Run(t.Context(), string(text))
 	t.Logf("%s", out)
 	if err != nil {
 		t.Error(err)
@@ -83,28 +82,56 @@ func TestGuides(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			follow(t, page, boot(t, page.Packages))
+			follow(t, page)
 		})
 	}
 }
 
-// boot starts a machine with these packages and ours in /root.
-func boot(t *testing.T, packages []string) *Machine {
+// boot starts a machine with these packages and ours in /root, in a network of its own or
+// in another machine's.
+func boot(t *testing.T, packages []string, beside *Machine) *Machine {
 	t.Helper()
-	var h Hardware
-	rest := slices.DeleteFunc(slices.Clone(packages), func(p string) bool { return p == withGo })
-	if len(rest) < len(packages) {
-		h.Binds = goBinds(t)
-	}
 	needMachines(t)
-	h.Root = packaged(t)
-	m := power(t, h, rest...)
-	if h.Binds != nil {
-		if out, err := m.Run(t.Context(), goSetup); err != nil {
-			t.Fatalf("%v\n%s", err, out)
+	h := Hardware{Root: packaged(t), Beside: beside}
+	var rest []string
+	var setup string
+	for _, p := range packages {
+		switch p {
+		case withGo:
+			h.Binds = append(h.Binds, goBinds(t)...)
+			setup = goSetup
+		case withGDBM:
+			layer, err := Roots{os.Getenv(Variable)}.CyrusGDBM(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			h.Layers = append(h.Layers, layer)
+			h.Binds = append(h.Binds, "--bind="+disk(t)+":/etc/sasl2")
+			rest = append(rest, "libgdbm6")
+		default:
+			rest = append(rest, p)
 		}
 	}
+	m := power(t, h, rest...)
+	if out, err := m.Run(t.Context(), setup); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
 	return m
+}
+
+// disk returns a folder that is not on memory, as those of machines are: GDBM changes a
+// file through mmap, and then tmpfs gives it no new time, so that nobody sees it change.
+func disk(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp(os.Getenv(Variable), "disk-")
+	if err == nil {
+		err = os.Chmod(dir, 0o755)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
 }
 
 // needMachines ends the test where no machine can be booted.
@@ -125,10 +152,11 @@ func needMachines(t *testing.T) {
 func power(t *testing.T, h Hardware, packages ...string) *Machine {
 	t.Helper()
 	needMachines(t)
-	var err error
-	if h.Layers, err = (Roots{os.Getenv(Variable)}).Layers(t.Context(), packages); err != nil {
+	layers, err := Roots{os.Getenv(Variable)}.Layers(t.Context(), packages)
+	if err != nil {
 		t.Fatal(err)
 	}
+	h.Layers = append(h.Layers, layers...)
 	h.Dir = t.TempDir()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
@@ -140,8 +168,11 @@ func power(t *testing.T, h Hardware, packages ...string) *Machine {
 	return m
 }
 
-// withGo is among the packages of a machine which has Go and a clone of saslkit.
-const withGo = "+go"
+// What may be among the packages of a machine and is none.
+const (
+	withGo   = "+go"         // Go and a clone of saslkit
+	withGDBM = "+cyrus-gdbm" // Cyrus SASL as Fedora has it, see CyrusGDBM
+)
 
 // goBinds shows our Go, its caches and our sources to a machine.
 func goBinds(t *testing.T) []string {
@@ -190,15 +221,25 @@ func packaged(t *testing.T) string {
 }
 
 // follow does what a page says.
-func follow(t *testing.T, page *Page, m *Machine) {
+func follow(t *testing.T, page *Page) {
 	t.Helper()
 	ctx := t.Context()
-	if out, err := m.Run(ctx, page.Setup); err != nil {
-		t.Fatalf("setup: %v\n%s", err, out)
+	var machines []*Machine
+	for _, s := range page.Machines {
+		var beside *Machine
+		if machines != nil {
+			beside = machines[0]
+		}
+		m := boot(t, s.Packages, beside)
+		if out, err := m.Run(ctx, s.Setup); err != nil {
+			t.Fatalf("setup: %v\n%s", err, out)
+		}
+		machines = append(machines, m)
 	}
 	var printed, cursor string
 	for _, s := range page.Steps {
 		var err error
+		m := machines[s.On]
 		switch s.Kind {
 		case Run:
 			if cursor, err = m.Cursor(ctx); err != nil {

@@ -39,7 +39,7 @@ tr -d - < /proc/sys/kernel/random/uuid > "$1/root/etc/machine-id"
 [ -z "$3" ] || cp -r "$3"/. "$1/root/root/"
 root=$1/root name=$4
 shift 4
-exec systemd-nspawn -q -D "$root" --boot --private-network --register=no --keep-unit \
+exec systemd-nspawn -q -D "$root" --boot --register=no --keep-unit \
   --hostname=mail.example.com --resolv-conf=off --timezone=off --link-journal=no --machine="$name" "$@"
 `
 
@@ -49,12 +49,16 @@ type Hardware struct {
 	Layers []string // as Roots.Layers returns them
 	Root   string   // a folder whose files are copied into the machine's /root, or ""
 	Binds  []string // further options of systemd-nspawn: --bind-ro=HERE:THERE
+	Beside *Machine // in whose network it is, instead of one of its own
 }
 
 // Boot starts a machine. Close ends it; if this process ends before, so does the machine.
 func Boot(ctx context.Context, h Hardware) (*Machine, error) {
 	name := fmt.Sprintf("guide-%d-%d", os.Getpid(), time.Now().UnixNano())
-	args := []string{"--mount", "sh", "-euc", booting, "sh", h.Dir, strings.Join(h.Layers, ":"), h.Root, name}
+	args := []string{"--mount", "sh", "-euc", booting, "sh", h.Dir, strings.Join(h.Layers, ":"), h.Root, name, "--private-network"}
+	if h.Beside != nil {
+		args[len(args)-1] = fmt.Sprintf("--network-namespace-path=/proc/%d/ns/net", h.Beside.leader)
+	}
 	cmd := exec.Command("unshare", append(args, h.Binds...)...)
 	m := &Machine{said: new(bytes.Buffer)}
 	cmd.Stdout, cmd.Stderr = m.said, m.said

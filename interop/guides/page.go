@@ -3,14 +3,20 @@ package guides
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
 // A Page is a guide, as far as it is executed.
 type Page struct {
-	Packages []string // of Debian, installed before it begins
-	Setup    string   // commands that make the situation
+	Machines []Situation
 	Steps    []Step
+}
+
+// A Situation is what one machine begins with.
+type Situation struct {
+	Packages []string // of Debian
+	Setup    string   // commands
 }
 
 // A Step is one block of code.
@@ -20,6 +26,7 @@ type Step struct {
 	File   string // of Write and Add: an absolute path
 	Text   string // the code
 	Opened string // the language that the block names
+	On     int    // the machine, 0 is the first
 }
 
 // A Kind says what is done with a block.
@@ -37,6 +44,7 @@ const (
 // Parse reads a page. An error names the line.
 func Parse(text string) (*Page, error) {
 	p := new(Page)
+	on := 0
 	lines := strings.Split(text, "\n")
 	for i := 0; i < len(lines); i++ {
 		first := i
@@ -50,24 +58,31 @@ func Parse(text string) (*Page, error) {
 			if err != nil {
 				return nil, fmt.Errorf("line %d: %w", first+1, err)
 			}
-			step.Line = first + 2
+			step.Line, step.On = first+2, on
 			p.Steps = append(p.Steps, step)
 			i = end
 		case strings.HasPrefix(line, "<!-- machine:"):
 			end := until(lines, i, "-->")
-			if end < 0 || p.Packages != nil {
-				return nil, fmt.Errorf("line %d: the machine has no end, or is the second", first+1)
+			if end < 0 {
+				return nil, fmt.Errorf("line %d: the machine has no end", first+1)
 			}
-			p.Packages = append([]string{}, strings.Fields(strings.TrimPrefix(line, "<!-- machine:"))...)
-			p.Setup = joined(lines[i+1 : end])
+			packages := strings.Fields(strings.TrimPrefix(line, "<!-- machine:"))
+			on = len(p.Machines)
+			p.Machines = append(p.Machines, Situation{packages, joined(lines[i+1 : end])})
 			i = end
+		case strings.HasPrefix(line, "<!-- machine "):
+			n, err := strconv.Atoi(strings.TrimSuffix(strings.TrimPrefix(line, "<!-- machine "), " -->"))
+			if err != nil || n < 1 || n > len(p.Machines) {
+				return nil, fmt.Errorf("line %d: not the number of a machine above", first+1)
+			}
+			on = n - 1
 		case strings.HasPrefix(line, "    ") && strings.TrimSpace(lines[max(0, i-1)]) == "":
 			return nil, fmt.Errorf("line %d: an indented block, which nothing would execute", first+1)
 		case strings.HasPrefix(strings.TrimSpace(line), "```"):
 			return nil, fmt.Errorf("line %d: a block that does not begin the line", first+1)
 		}
 	}
-	if p.Packages == nil {
+	if p.Machines == nil {
 		return nil, fmt.Errorf("the page has no machine")
 	}
 	return p, nil

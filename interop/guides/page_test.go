@@ -29,6 +29,15 @@ const samplePage = "# A guide\n" +
 	"```\n" +
 	"```log\n" +
 	"a … b\n" +
+	"```\n" +
+	"<!-- machine: rpm\n" +
+	"-->\n" +
+	"```sh\n" +
+	"rpm -qa\n" +
+	"```\n" +
+	"<!-- machine 1 -->\n" +
+	"```sh\n" +
+	"dpkg -l\n" +
 	"```\n"
 
 func TestParse(t *testing.T) {
@@ -38,14 +47,15 @@ func TestParse(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := &Page{
-		Packages: []string{"postfix", "swaks"},
-		Setup:    "useradd al\n",
+		Machines: []Situation{{[]string{"postfix", "swaks"}, "useradd al\n"}, {[]string{"rpm"}, ""}},
 		Steps: []Step{
-			{7, Run, "", "true\necho hello\n", "sh"},
-			{11, Output, "", "hello\n", "output"},
-			{14, Write, "/etc/a.conf", "# /etc/a.conf\na = b\n", "ini"},
-			{18, Add, "/etc/b.sql", "-- /etc/b.sql (added)\nSELECT 1;\n", "sql"},
-			{22, Log, "", "a … b\n", "log"},
+			{7, Run, "", "true\necho hello\n", "sh", 0},
+			{11, Output, "", "hello\n", "output", 0},
+			{14, Write, "/etc/a.conf", "# /etc/a.conf\na = b\n", "ini", 0},
+			{18, Add, "/etc/b.sql", "-- /etc/b.sql (added)\nSELECT 1;\n", "sql", 0},
+			{22, Log, "", "a … b\n", "log", 0},
+			{27, Run, "", "rpm -qa\n", "sh", 1},
+			{31, Run, "", "dpkg -l\n", "sh", 0},
 		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -59,7 +69,8 @@ func TestParseRefuses(t *testing.T) {
 	const machine = "<!-- machine: swaks\n-->\n"
 	for name, c := range map[string]struct{ page, want string }{
 		"no machine":        {"text\n", "no machine"},
-		"two machines":      {machine + machine, "line 3: "},
+		"machine not there": {machine + "<!-- machine 2 -->\n", "line 3: "},
+		"machine number":    {machine + "<!-- machine one -->\n", "line 3: "},
 		"machine open":      {"<!-- machine: a\n", "line 1: "},
 		"block open":        {machine + "```sh\ntrue\n", "line 3: the block has no end"},
 		"no path":           {machine + "```ini\na = b\n```\n", "nothing would execute"},
@@ -123,7 +134,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		for _, s := range p.Steps {
-			if !strings.Contains(text, s.Text) || (s.File == "") != (s.Kind < Write) {
+			if !strings.Contains(text, s.Text) || (s.File == "") != (s.Kind < Write) || s.On >= len(p.Machines) {
 				t.Fatalf("%+v", s)
 			}
 		}

@@ -302,12 +302,16 @@ func servers(_ *cobra.Command, args []string, typed string) ([]string, cobra.She
 	if len(args) > 0 {
 		return nil, onlyThese
 	}
-	var schemes []string
-	for scheme := range serverKinds {
-		schemes = append(schemes, scheme+"://")
+	for _, prefix := range []string{"dovecot:", "saslauthd:"} {
+		if path, ok := strings.CutPrefix(typed, prefix); ok {
+			return paths(prefix, path, false)
+		}
 	}
-	slices.Sort(schemes)
-	return beginning(schemes, "", typed), goesOn
+	var kinds []string
+	for _, kind := range knownServers() {
+		kinds = append(kinds, strings.TrimSuffix(kind, "PATH"))
+	}
+	return beginning(kinds, "", typed), goesOn
 }
 
 // fileArguments completes as many arguments that are files.

@@ -295,7 +295,7 @@ func (d *demo) login(channel security, m *mech.Mechanism) (*login, error) {
 		return nil, err
 	}
 	l := &login{
-		server:      serverAddress{protocol: "smtp", host: host, port: port},
+		server:      serverAddress{protocol: "smtp", service: "smtp", host: host, port: port},
 		security:    channel,
 		policy:      mech.Policy{Clear: mech.AnyMechanism, TLS: mech.AnyMechanism},
 		credentials: saslkit.Credentials{Username: d.user.Authid, Password: string(d.user.Value), Realm: d.user.Realm, Token: mech.FixedToken(d.token)},

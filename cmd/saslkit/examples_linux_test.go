@@ -61,14 +61,15 @@ func newExampleSite(t *testing.T) *exampleSite {
 	return s
 }
 
-// startSaslauthd has a daemon behind /run/saslauthd.
-func (s *exampleSite) startSaslauthd(t *testing.T) {
+// startServers has daemons behind /run/saslauthd and /var/spool/postfix/private/auth.
+func (s *exampleSite) startServers(t *testing.T) {
 	t.Helper()
-	_, stderr, end := background(t, "serve", "--verifier", "sasldb:"+s.root+"/etc/sasldb2", "--mux", s.root+"/run/saslauthd")
+	_, stderr, end := background(t, "serve", "--verifier", "sasldb:"+s.root+"/etc/sasldb2", "--realm", "example.com",
+		"--mux", s.root+"/run/saslauthd", "--auth", s.root+"/var/spool/postfix/private/auth")
 	until(t, stderr, "ready\n")
 	t.Cleanup(func() {
 		if code := end(); code != 0 {
-			t.Errorf("saslauthd ended with exit %d: %s", code, stderr)
+			t.Errorf("the servers ended with exit %d: %s", code, stderr)
 		}
 	})
 }
@@ -145,8 +146,8 @@ func TestExamples(t *testing.T) {
 		t.Run(cmd.Name(), func(t *testing.T) {
 			t.Parallel()
 			site := newExampleSite(t)
-			if strings.Contains(cmd.Example, "saslauthd:") {
-				site.startSaslauthd(t)
+			if cmd.Name() != "serve" {
+				site.startServers(t)
 			}
 			for _, example := range strings.Split(strings.ReplaceAll(cmd.Example, "\\\n", "\x00"), "\n") {
 				if strings.HasPrefix(example, "  # ") {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/saslkit/saslkit"
+	"github.com/saslkit/saslkit/internal/saslauthdwire"
 	"github.com/saslkit/saslkit/mech"
 )
 
@@ -17,8 +19,9 @@ import (
 type loginOptions struct {
 	starttls, tls, insecure, trace bool
 
-	mechanism, authzid string
-	password           passwordSource
+	mechanism, authzid, service, realm string
+
+	password passwordSource
 }
 
 func newLoginCommand(std *stdio) *cobra.Command {
@@ -27,6 +30,11 @@ func newLoginCommand(std *stdio) *cobra.Command {
 		Use:   "login [options] URL USER",
 		Short: "Log in to a live server",
 		Long: `Logs in to smtp://host:port, smtps://, imap:// or imaps:// and out again.
+
+With dovecot:PATH or dovecot:inet:HOST:PORT it asks the auth server on that socket, which
+is Dovecot or saslkit serve, as Postfix does for a client under TLS, or with --insecure
+for one in the clear. With saslauthd:PATH it asks the daemon on that socket or in that
+folder about the password; "ok" then has nothing behind it.
 
 Prints "ok mech=..." or "no reason=..." with one of: refused, bad-server (the
 server broke the protocol or did not prove itself), unavailable, no-mechanism,
@@ -39,7 +47,11 @@ it is the pass phrase.`,
 		Example: `  # log in to a submission server, and see what is said
   saslkit login --starttls --trace smtp://mail.example.com:587 alice
   # try one mechanism
-  saslkit login --starttls --mech CRAM-MD5 smtp://mail.example.com alice`,
+  saslkit login --starttls --mech CRAM-MD5 smtp://mail.example.com alice
+  # ask the auth server that Postfix asks, as Postfix does
+  saslkit login --trace dovecot:/var/spool/postfix/private/auth alice
+  # ask saslauthd, as libsasl2 does
+  saslkit login --service imap saslauthd:/run/saslauthd alice`,
 		Args: arguments("URL", "USER"), ValidArgsFunction: servers,
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), std, args[0], args[1]) },
 	}
@@ -49,13 +61,30 @@ it is the pass phrase.`,
 	f.BoolVar(&o.insecure, "insecure", false, "accept any certificate, and send passwords in the clear if asked to")
 	f.StringVar(&o.mechanism, "mech", "", "use this `MECHANISM`")
 	f.StringVar(&o.authzid, "authzid", "", "act as this `USER`")
+	f.StringVarP(&o.realm, "realm", "r", "", "with saslauthd:, the `REALM` beside USER")
+	f.StringVarP(&o.service, "service", "s", "", "the `SERVICE` to log in to: smtp, imap, pop3, sieve (default: that of the URL, smtp for dovecot: and saslauthd:)")
 	f.BoolVar(&o.trace, "trace", false, "print the conversation on standard error, decoded and without secrets")
 	o.password.register(f)
 	return cmd
 }
 
 func (o *loginOptions) run(ctx context.Context, std *stdio, rawURL, user string) error {
-	l, err := o.login(std, rawURL, user)
+	server, err := parseServer(rawURL)
+	if err != nil {
+		return err
+	}
+	if user == "" {
+		return usage("login: USER is empty")
+	}
+	server.service = cmp.Or(o.service, server.service)
+	var l interface {
+		run(context.Context) (mechanism, text string, err error)
+	}
+	if server.protocol == "saslauthd" {
+		l, err = o.saslauthd(std, server, user)
+	} else {
+		l, err = o.login(std, server, user)
+	}
 	if err != nil {
 		return err
 	}
@@ -71,21 +100,39 @@ func (o *loginOptions) run(ctx context.Context, std *stdio, rawURL, user string)
 	case err != nil:
 		return err
 	}
-	fmt.Fprintf(std.out, "ok mech=%s\n", mechanism)
+	if mechanism == "" { // as with saslauthd
+		fmt.Fprintln(std.out, "ok")
+	} else {
+		fmt.Fprintf(std.out, "ok mech=%s\n", mechanism)
+	}
 	std.say("the server says: %s", text)
 	return nil
 }
 
-// login turns the command line into a login, and asks for the password if the
-// mechanism takes one.
-func (o *loginOptions) login(std *stdio, rawURL, user string) (*login, error) {
-	server, err := parseServer(rawURL)
+// saslauthd turns the command line into a question to saslauthd.
+func (o *loginOptions) saslauthd(std *stdio, server serverAddress, user string) (*saslauthdLogin, error) {
+	if o.mechanism != "" || o.authzid != "" || o.starttls || o.tls {
+		return nil, usage("login: saslauthd checks passwords and knows neither mechanisms nor TLS nor who acts for whom (dovecot: does)")
+	}
+	password, err := o.password.read(std, user)
 	if err != nil {
 		return nil, err
 	}
-	if user == "" {
-		return nil, usage("login: USER is empty")
+	s := &saslauthdLogin{
+		path:    server.path,
+		request: saslauthdwire.Request{Login: user, Password: password, Service: server.service, Realm: o.realm},
+		trace:   &tracer{},
 	}
+	if o.trace {
+		s.trace.w = std.err
+	}
+	s.trace.hide(password)
+	return s, nil
+}
+
+// login turns the command line into a login, and asks for the password if the
+// mechanism takes one.
+func (o *loginOptions) login(std *stdio, server serverAddress, user string) (*login, error) {
 	l := &login{
 		server:      server,
 		tls:         &tls.Config{ServerName: server.host, InsecureSkipVerify: o.insecure},
@@ -100,6 +147,10 @@ func (o *loginOptions) login(std *stdio, rawURL, user string) (*login, error) {
 		l.trace.w = std.err
 	}
 	switch {
+	case o.realm != "":
+		return nil, usage("login: --realm is for saslauthd: (write user@realm)")
+	case server.protocol == "dovecot" && (o.starttls || o.tls):
+		return nil, usage("login: dovecot: has no TLS (the server is told that the client has; with --insecure it is not)")
 	case o.starttls && (o.tls || server.implicit):
 		return nil, usage("login: --starttls and TLS from the start exclude each other")
 	case o.starttls:

@@ -11,7 +11,7 @@ import (
 	"github.com/saslkit/saslkit/verifier"
 )
 
-// A mailProtocol frames the messages of SASL as SMTP or IMAP do. Its errors are
+// A mailProtocol frames the messages of SASL as SMTP, IMAP and others do. Its errors are
 // loginErrors.
 type mailProtocol interface {
 	// greet reads the greeting.
@@ -27,6 +27,10 @@ type mailProtocol interface {
 	// begin sends the command. The initial response, in base64, is sent with it
 	// if there is one and the server takes it; sent says so.
 	begin(mechanism, initial, shown string) (sent bool, err error)
+	// respond sends a response, in base64. It is traced as shown.
+	respond(encoded, shown string) error
+	// cancel breaks the exchange off; an answer may follow.
+	cancel() error
 	// await reads the server's answer to the command or to a response.
 	await() (reply, error)
 	// quit says goodbye, without caring for the answer.
@@ -146,12 +150,12 @@ func (x *clientExchange) answer(challenge reply) error {
 	number := x.sent
 	x.initial = nil
 	x.sent++
-	return x.wire.send(base64.StdEncoding.EncodeToString(response), x.wire.trace.response(x.mechanism, number, response))
+	return x.protocol.respond(base64.StdEncoding.EncodeToString(response), x.wire.trace.response(x.mechanism, number, response))
 }
 
 // cancel breaks the exchange off for a reason, which it returns.
 func (x *clientExchange) cancel(reason error) error {
-	if err := x.wire.send("*", "*"); err == nil {
+	if err := x.protocol.cancel(); err == nil {
 		if answer, err := x.protocol.await(); err == nil && answer.kind == accepted {
 			return badServer("%w; and then it said yes to a cancelled login", reason)
 		}

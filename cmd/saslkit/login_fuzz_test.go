@@ -34,6 +34,8 @@ func FuzzLogin(f *testing.F) {
 	f.Add("imap", uint8(0), []byte("* OK hi\r\n* CAPABILITY IMAP4rev1 AUTH=DIGEST-MD5\r\nA1 OK\r\n+ bm9uY2U9IngiLGFsZ29yaXRobT1tZDUtc2Vzcw==\r\nA2 OK\r\n"))
 	f.Add("imap", uint8(3), []byte("* OK hi\r\n* CAPABILITY SASL-IR AUTH=CRAM-MD5\r\nA1 OK\r\n+\r\n+ PDEuMkBoPg==\r\nA2 NO [UNAVAILABLE] x\r\n"))
 	f.Add("smtp", uint8(4), []byte("220 hi\r\n250-hi\r\n250 AUTH SCRAM-SHA-256\r\n334 cj1hLHM9QUFBQSxpPTQwOTY=\r\n334 dj1BQUFB\r\n235 ok\r\n"))
+	f.Add("dovecot", uint8(4), []byte("VERSION\t1\t2\nMECH\tSCRAM-SHA-256\nSPID\t1\nCUID\t1\nCOOKIE\tab\nDONE\nCONT\t1\tcj1hLHM9QUFBQSxpPTQwOTY=\nOK\t1\tuser=alice\n"))
+	f.Add("dovecot", uint8(1), []byte("VERSION\t1\t2\nMECH\tPLAIN\nSPID\t1\nDONE\nOK\t1\tuser=alice\tpass=QZcanaryZQ\n"))
 	mechanisms := []string{"DIGEST-MD5", "PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256"}
 	f.Fuzz(func(t *testing.T, protocol string, which uint8, said []byte) {
 		open, ok := protocols[protocol]
@@ -44,7 +46,7 @@ func FuzzLogin(f *testing.F) {
 		const password = "QZcanaryZQ"
 		var trace bytes.Buffer
 		l := &login{
-			server:      serverAddress{protocol: protocol, host: "localhost"},
+			server:      serverAddress{protocol: protocol, service: protocol, host: "localhost"},
 			mechanisms:  []string{mechanisms[int(which)%len(mechanisms)]},
 			policy:      mech.Policy{Clear: mech.AnyMechanism},
 			credentials: saslkit.Credentials{Username: "alice", Password: password},
@@ -53,7 +55,7 @@ func FuzzLogin(f *testing.F) {
 		l.trace.hide(password)
 		w := &wire{trace: l.trace, patience: time.Second}
 		w.carry(deafServer{bytes.NewReader(said)})
-		p := open(w)
+		p := open(l, w)
 		text, err := converse(l, p, w)
 		if err == nil && mech.ByName(l.mechanisms[0]).Provides&mech.MutualAuth != 0 {
 			t.Fatalf("the server is believed: %q", said)

@@ -239,7 +239,7 @@ func TestLoginDoesNotWaitForEver(t *testing.T) {
 			t.Parallel()
 			host, port, _ := net.SplitHostPort(address)
 			l := &login{
-				server:      serverAddress{protocol: "smtp", host: host, port: port},
+				server:      serverAddress{protocol: "smtp", service: "smtp", host: host, port: port},
 				tls:         &tls.Config{InsecureSkipVerify: true},
 				mechanisms:  []string{"PLAIN"},
 				policy:      mech.Policy{Clear: mech.AnyMechanism},

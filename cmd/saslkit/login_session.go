@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
-	"net"
 	"strconv"
 	"strings"
 	"time"
@@ -39,8 +38,7 @@ const (
 // dial connects, begins TLS as asked and reads what the server can do.
 func (l *login) dial(ctx context.Context) (mailProtocol, *wire, error) {
 	w := &wire{trace: l.trace, patience: cmp.Or(l.patience, patience)}
-	dialer := net.Dialer{Timeout: w.patience}
-	conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(l.server.host, l.server.port))
+	conn, err := l.server.dial(ctx, w.patience)
 	if err != nil {
 		return nil, nil, noConnection(err)
 	}
@@ -62,7 +60,7 @@ func (l *login) open(ctx context.Context, w *wire) (mailProtocol, error) {
 	if err := w.expect(); err != nil {
 		return nil, err
 	}
-	p := protocols[l.server.protocol](w)
+	p := protocols[l.server.protocol](l, w)
 	if err := p.greet(); err != nil {
 		return nil, err
 	}
@@ -78,10 +76,16 @@ func (l *login) open(ctx context.Context, w *wire) (mailProtocol, error) {
 	return p, p.ask()
 }
 
-var protocols = map[string]func(*wire) mailProtocol{
-	"smtp": func(w *wire) mailProtocol { return &smtpClient{wire: w} },
-	"imap": func(w *wire) mailProtocol { return &imapClient{wire: w} },
+var protocols = map[string]func(*login, *wire) mailProtocol{
+	"smtp": func(_ *login, w *wire) mailProtocol { return &smtpClient{wire: w} },
+	"imap": func(_ *login, w *wire) mailProtocol { return &imapClient{wire: w} },
+	"dovecot": func(l *login, w *wire) mailProtocol {
+		return &dovecotClient{wire: w, service: l.server.service, secured: l.secured()}
+	},
 }
+
+// secured reports whether an auth server is told that the client is under TLS.
+func (l *login) secured() bool { return l.policy.Clear != mech.AnyMechanism }
 
 // run logs in. It returns the mechanism, if one was chosen, also with an error.
 func (l *login) run(ctx context.Context) (mechanism, text string, err error) {
@@ -106,7 +110,7 @@ func (l *login) run(ctx context.Context) (mechanism, text string, err error) {
 // choose picks the mechanism among those offered. Under TLS it is one that binds
 // to the channel, if the server has one.
 func (l *login) choose(ctx context.Context, p mailProtocol, w *wire) (*saslkit.ClientExchange, error) {
-	ch := saslkit.Channel{}
+	ch := saslkit.Channel{Secure: l.server.path != ""} // nobody listens on the way to a unix socket
 	if conn, ok := w.conn.(*tls.Conn); ok {
 		ch = saslkit.ClientTLS(conn.ConnectionState())
 		ch.External = l.external
@@ -117,7 +121,7 @@ func (l *login) choose(ctx context.Context, p mailProtocol, w *wire) (*saslkit.C
 		Mechanisms:  l.mechanisms,
 		Policy:      l.policy,
 		Channel:     ch,
-		Service:     l.server.protocol,
+		Service:     l.server.service,
 		Host:        l.server.host,
 		Port:        portNumber(l.server.port),
 		Context:     ctx,

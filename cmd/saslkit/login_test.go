@@ -75,8 +75,8 @@ func TestLoginChoices(t *testing.T) {
 		{name: "no terminal", args: []string{"login", url, l.user}, code: 2, err: []string{"no terminal"}},
 		{name: "no user", stdin: in, args: login(url, ""), code: 2, err: []string{"USER is empty"}},
 		{name: "unknown mechanism", stdin: in, args: login("--mech", "CRAM", url, l.user), code: 2, err: []string{`no mechanism "CRAM"`}},
-		{name: "unknown kind", stdin: in, args: login("gopher://localhost", l.user), code: 2, err: []string{"smtp:// smtps:// imap:// imaps://"}},
-		{name: "no URL", stdin: in, args: login("localhost:25", l.user), code: 2, err: []string{"smtp:// smtps:// imap:// imaps://"}},
+		{name: "unknown kind", stdin: in, args: login("gopher://localhost", l.user), code: 2, err: []string{"imap:// imaps:// smtp:// smtps:// dovecot:PATH saslauthd:PATH"}},
+		{name: "no URL", stdin: in, args: login("localhost:25", l.user), code: 2, err: []string{"imap:// imaps:// smtp:// smtps:// dovecot:PATH saslauthd:PATH"}},
 		{name: "no host", stdin: in, args: login("smtp://", l.user), code: 2, err: []string{"smtp://host:port"}},
 		{name: "path", stdin: in, args: login("imap://localhost/INBOX", l.user), code: 2, err: []string{"imap://host:port"}},
 		{name: "password in the URL", stdin: in, args: login("imap://alice:sesame@localhost", l.user), code: 2, err: []string{"never"}},
@@ -91,11 +91,11 @@ const closed = "127.0.0.1:1"
 func TestParseServer(t *testing.T) {
 	t.Parallel()
 	for url, want := range map[string]serverAddress{
-		"smtp://mail.example":       {"smtp", "mail.example", "587", false},
-		"smtps://mail.example/":     {"smtp", "mail.example", "465", true},
-		"imap://mail.example:1143":  {"imap", "mail.example", "1143", false},
-		"imaps://[2001:db8::1]":     {"imap", "2001:db8::1", "993", true},
-		"IMAPS://[2001:db8::1]:994": {"imap", "2001:db8::1", "994", true},
+		"smtp://mail.example":       {protocol: "smtp", service: "smtp", host: "mail.example", port: "587"},
+		"smtps://mail.example/":     {protocol: "smtp", service: "smtp", host: "mail.example", port: "465", implicit: true},
+		"imap://mail.example:1143":  {protocol: "imap", service: "imap", host: "mail.example", port: "1143"},
+		"imaps://[2001:db8::1]":     {protocol: "imap", service: "imap", host: "2001:db8::1", port: "993", implicit: true},
+		"IMAPS://[2001:db8::1]:994": {protocol: "imap", service: "imap", host: "2001:db8::1", port: "994", implicit: true},
 	} {
 		if got, err := parseServer(url); got != want || err != nil {
 			t.Errorf("%s: got %+v, %v; want %+v", url, got, err, want)

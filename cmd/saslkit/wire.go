@@ -10,6 +10,8 @@ import (
 	"net"
 	"strings"
 	"time"
+
+	"github.com/saslkit/saslkit/internal/dovecotauth"
 )
 
 // A wire carries the lines of a mail protocol. What the server sends is bounded
@@ -22,9 +24,9 @@ type wire struct {
 }
 
 const (
-	// maxReplyLine is the longest line from a server, in bytes with CRLF: 12,288
-	// of base64 (RFC 4954 section 4) and what stands before it.
-	maxReplyLine = 12288 + 64
+	// maxReplyLine is the longest line from a server, in bytes with its end: Dovecot's
+	// limit, which is more than 12,288 of base64 (RFC 4954 section 4).
+	maxReplyLine = dovecotauth.MaxLine
 	// maxReplyLines is the most lines of one answer; the longest real answer to
 	// EHLO has about 20.
 	maxReplyLines = 200
@@ -70,14 +72,24 @@ func (w *wire) readLine() (string, error) {
 // holds a secret.
 func (w *wire) send(line, shown string) error {
 	w.trace.client(shown)
+	return w.write(line + "\r\n")
+}
+
+// write writes text with its end of line, without a trace.
+func (w *wire) write(text string) error {
 	if err := w.expect(); err != nil {
 		return err
 	}
-	if _, err := io.WriteString(w.conn, line+"\r\n"); err != nil {
+	if _, err := io.WriteString(w.conn, text); err != nil {
 		return noConnection(err)
 	}
 	return nil
 }
+
+// respond and cancel are the same in most protocols.
+func (w *wire) respond(encoded, shown string) error { return w.send(encoded, shown) }
+
+func (w *wire) cancel() error { return w.send("*", "*") }
 
 // secure begins TLS. What came in the clear after the server's agreement was
 // put there by somebody who wants it taken for an answer under TLS

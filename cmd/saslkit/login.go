@@ -29,7 +29,8 @@ func newLoginCommand(std *stdio) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "login [options] URL USER",
 		Short: "Log in to a live server",
-		Long: `Logs in to smtp://host:port, smtps://, imap:// or imaps:// and out again.
+		Long: `Logs in to smtp://host:port, smtps://, imap://, imaps://, pop3://, pop3s:// or sieve://
+and out again.
 
 With dovecot:PATH or dovecot:inet:HOST:PORT it asks the auth server on that socket, which
 is Dovecot or saslkit serve, as Postfix does for a client under TLS, or with --insecure

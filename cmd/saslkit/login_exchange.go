@@ -42,6 +42,9 @@ type reply struct {
 	kind replyKind
 	word string // what stands before a challenge: "334", "+"
 	text string // of a challenge: its base64; else what the server says
+	// final is a last message in base64 that comes with acceptance, if there is one.
+	final    string
+	hasFinal bool
 }
 
 type replyKind uint8
@@ -71,7 +74,7 @@ func (l *login) exchange(p mailProtocol, w *wire, client *saslkit.ClientExchange
 		text := l.trace.clean(answer.text)
 		switch answer.kind {
 		case accepted:
-			return text, x.finish()
+			return text, x.accept(answer)
 		case refused:
 			return text, &loginError{"refused", exitNo, x.refusal(text)}
 		case unavailable:
@@ -161,6 +164,22 @@ func (x *clientExchange) cancel(reason error) error {
 		}
 	}
 	return reason
+}
+
+// accept takes what comes with a yes, and the yes.
+func (x *clientExchange) accept(answer reply) error {
+	if answer.hasFinal {
+		message, err := decodeChallenge(answer.final)
+		if err != nil {
+			return badServer("what the server sends with its yes is not base64")
+		}
+		x.wire.trace.challenge(answer.text, x.mechanism, message)
+		if _, err := x.client.Next(message); err != nil {
+			failure := mech.AsError(err)
+			return badServer("%s (%s)", failure.Class, failure.Detail())
+		}
+	}
+	return x.finish()
 }
 
 // finish decides whether a yes is to be believed. A server that knows the

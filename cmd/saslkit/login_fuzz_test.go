@@ -34,6 +34,10 @@ func FuzzLogin(f *testing.F) {
 	f.Add("imap", uint8(0), []byte("* OK hi\r\n* CAPABILITY IMAP4rev1 AUTH=DIGEST-MD5\r\nA1 OK\r\n+ bm9uY2U9IngiLGFsZ29yaXRobT1tZDUtc2Vzcw==\r\nA2 OK\r\n"))
 	f.Add("imap", uint8(3), []byte("* OK hi\r\n* CAPABILITY SASL-IR AUTH=CRAM-MD5\r\nA1 OK\r\n+\r\n+ PDEuMkBoPg==\r\nA2 NO [UNAVAILABLE] x\r\n"))
 	f.Add("smtp", uint8(4), []byte("220 hi\r\n250-hi\r\n250 AUTH SCRAM-SHA-256\r\n334 cj1hLHM9QUFBQSxpPTQwOTY=\r\n334 dj1BQUFB\r\n235 ok\r\n"))
+	f.Add("pop3", uint8(0), []byte("+OK hi\r\n+OK\r\nSASL DIGEST-MD5\r\n.\r\n+ bm9uY2U9IngiLGFsZ29yaXRobT1tZDUtc2Vzcw==\r\n+OK\r\n"))
+	f.Add("pop3", uint8(1), []byte("+OK hi\r\n+OK\r\nSASL PLAIN\r\n.\r\n-ERR [SYS/TEMP] QZcanaryZQ\r\n"))
+	f.Add("sieve", uint8(0), []byte("\"SASL\" \"DIGEST-MD5\"\r\nOK\r\n{40}\r\nbm9uY2U9IngiLGFsZ29yaXRobT1tZDUtc2Vzcw==\r\nOK (SASL \"cnNwYXV0aD0w\")\r\n"))
+	f.Add("sieve", uint8(1), []byte("\"SASL\" {5}\r\nPLAIN\r\nOK \"hi\"\r\nNO (TRYLATER) \"QZcanaryZQ\"\r\n"))
 	f.Add("dovecot", uint8(4), []byte("VERSION\t1\t2\nMECH\tSCRAM-SHA-256\nSPID\t1\nCUID\t1\nCOOKIE\tab\nDONE\nCONT\t1\tcj1hLHM9QUFBQSxpPTQwOTY=\nOK\t1\tuser=alice\n"))
 	f.Add("dovecot", uint8(1), []byte("VERSION\t1\t2\nMECH\tPLAIN\nSPID\t1\nDONE\nOK\t1\tuser=alice\tpass=QZcanaryZQ\n"))
 	mechanisms := []string{"DIGEST-MD5", "PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256"}

@@ -27,7 +27,7 @@ auth_mechanisms = plain login cram-md5 digest-md5 scram-sha-1 scram-sha-256
 auth_failure_delay = 0
 disable_plaintext_auth = no
 listen = %[2]s
-protocols = imap
+protocols = imap pop3 sieve
 mail_location = maildir:%[1]s/mail/%%u
 ssl = yes
 ssl_cert = <%[1]s/cert
@@ -54,6 +54,12 @@ service anvil {
 service imap-login {
   chroot =
 }
+service pop3-login {
+  chroot =
+}
+service managesieve-login {
+  chroot =
+}
 `
 
 // A dovecotPeer is Dovecot with the user alice, whose password is wonderland.
@@ -63,7 +69,7 @@ type dovecotPeer struct{ address, socket string }
 func startDovecot(t *testing.T) dovecotPeer {
 	t.Helper()
 	program := peers.Need(t, "dovecot", "dovecot-core")
-	for service, debianPackage := range map[string]string{"imap": "dovecot-imapd"} {
+	for service, debianPackage := range map[string]string{"imap": "dovecot-imapd", "pop3": "dovecot-pop3d", "managesieve": "dovecot-managesieved"} {
 		if _, err := os.Stat("/usr/lib/dovecot/" + service); err != nil {
 			peers.Missing(t, "Dovecot's "+service+" (Debian package "+debianPackage+")")
 		}
@@ -98,7 +104,7 @@ func startDovecot(t *testing.T) dovecotPeer {
 		t.Fatal(err)
 	}
 	runPeer(t, exec.Command(program, "-F", "-c", filepath.Join(dir, "conf")), filepath.Join(dir, "log"))
-	for _, port := range []string{"143"} {
+	for _, port := range []string{"143", "110", "4190"} {
 		awaitListener(t, "tcp", net.JoinHostPort(p.address, port))
 	}
 	return p
@@ -148,6 +154,11 @@ func TestLoginToDovecot(t *testing.T) {
 		{"dovecot:" + d.socket, nil},
 		{"dovecot:" + d.socket, []string{"--insecure"}},
 		{"imap://" + d.address, []string{"--insecure"}},
+		{"pop3://" + d.address, []string{"--insecure"}},
+		{"pop3://" + d.address, []string{"--insecure", "--starttls"}},
+		{"pop3s://" + d.address, []string{"--insecure"}},
+		{"sieve://" + d.address, []string{"--insecure"}},
+		{"sieve://" + d.address, []string{"--insecure", "--starttls"}},
 	}
 	for _, s := range servers {
 		t.Run(strings.Join(append(s.args, s.url[:5]), " "), func(t *testing.T) {

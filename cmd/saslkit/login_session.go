@@ -77,8 +77,10 @@ func (l *login) open(ctx context.Context, w *wire) (mailProtocol, error) {
 }
 
 var protocols = map[string]func(*login, *wire) mailProtocol{
-	"smtp": func(_ *login, w *wire) mailProtocol { return &smtpClient{wire: w} },
-	"imap": func(_ *login, w *wire) mailProtocol { return &imapClient{wire: w} },
+	"smtp":  func(_ *login, w *wire) mailProtocol { return &smtpClient{wire: w} },
+	"imap":  func(_ *login, w *wire) mailProtocol { return &imapClient{wire: w} },
+	"pop3":  func(_ *login, w *wire) mailProtocol { return &pop3Client{wire: w} },
+	"sieve": func(_ *login, w *wire) mailProtocol { return &sieveClient{wire: w} },
 	"dovecot": func(l *login, w *wire) mailProtocol {
 		return &dovecotClient{wire: w, service: l.server.service, secured: l.secured()}
 	},

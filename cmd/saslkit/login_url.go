@@ -78,6 +78,9 @@ var serverKinds = map[string]serverAddress{
 	"smtps": {protocol: "smtp", service: "smtp", port: "465", implicit: true},
 	"imap":  {protocol: "imap", service: "imap", port: "143"},
 	"imaps": {protocol: "imap", service: "imap", port: "993", implicit: true},
+	"pop3":  {protocol: "pop3", service: "pop", port: "110"},
+	"pop3s": {protocol: "pop3", service: "pop", port: "995", implicit: true},
+	"sieve": {protocol: "sieve", service: "sieve", port: "4190"},
 }
 
 // knownServers are all kinds of URLs, as people write them.

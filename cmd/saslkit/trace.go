@@ -48,7 +48,10 @@ func (t *tracer) response(mechanism string, number int, message []byte) string {
 // challenge shows a message of the server's, with the word before it that its
 // protocol has.
 func (t *tracer) challenge(word, mechanism string, message []byte) {
-	t.print("S: " + word + " " + t.clean(redactChallenge(mechanism, message)))
+	if word != "" {
+		word += " "
+	}
+	t.print("S: " + word + t.clean(redactChallenge(mechanism, message)))
 }
 
 // clean is text of the server's, fit to be shown.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -71,6 +73,9 @@ type Tx struct {
 	asks int    // for users
 	// byUser is the base by authid NUL realm NUL, made when it is worth it.
 	byUser map[string]recordList
+	// edited are the first of the list, a number of sorted, in the same way.
+	edited map[string][]edit
+	sorted int
 }
 
 // manyAsks is the number of users from which on it is quicker to sort the base by
@@ -80,11 +85,14 @@ const manyAsks = 32
 // User returns the records of a user in the order of their properties, none for
 // an unknown one. The values are only to be read.
 func (tx *Tx) User(authid, realm string) []Record {
-	prefix := []byte(authid + "\x00" + realm + "\x00")
-	tx.list = newEdits(tx.list)
-	list := tx.ofUser(prefix).patch(edits(tx.list).withPrefix(prefix))
+	user := authid + "\x00" + realm + "\x00"
+	tx.sortEdits()
+	edits := newEdits(tx.edited[user])
+	if edits != nil {
+		tx.edited[user] = edits
+	}
 	var records []Record
-	for _, r := range list {
+	for _, r := range tx.ofUser(user).patch(edits) {
 		if authid, realm, property, ok := parseKey(r.Key); ok {
 			records = append(records, Record{authid, realm, property, r.Value})
 		}
@@ -94,20 +102,65 @@ func (tx *Tx) User(authid, realm string) []Record {
 }
 
 // ofUser returns what the base has of a user.
-func (tx *Tx) ofUser(prefix []byte) recordList {
-	if tx.asks++; tx.asks < manyAsks {
-		return tx.base.withPrefix(prefix)
+func (tx *Tx) ofUser(user string) recordList {
+	if tx.asks++; tx.asks < manyAsks && tx.byUser == nil {
+		return tx.base.withPrefix([]byte(user))
 	}
-	if tx.byUser == nil {
-		tx.byUser = make(map[string]recordList)
-		for _, r := range tx.base {
-			if _, _, property, ok := cutKey(r.Key); ok {
-				user := string(r.Key[:len(r.Key)-len(property)])
-				tx.byUser[user] = append(tx.byUser[user], r)
+	tx.sortBase()
+	return tx.byUser[user]
+}
+
+func (tx *Tx) sortBase() {
+	if tx.byUser != nil {
+		return
+	}
+	tx.byUser = make(map[string]recordList)
+	for _, r := range tx.base {
+		if user, ok := userOfKey(r.Key); ok {
+			tx.byUser[user] = append(tx.byUser[user], r)
+		}
+	}
+}
+
+// sortEdits sorts those made since it was last called, so that it costs no more to change
+// many users one after the other.
+func (tx *Tx) sortEdits() {
+	if tx.edited == nil {
+		tx.edited = make(map[string][]edit)
+	}
+	for _, e := range tx.list[tx.sorted:] {
+		if user, ok := userOfKey(e.key); ok {
+			tx.edited[user] = append(tx.edited[user], e)
+		}
+	}
+	tx.sorted = len(tx.list)
+}
+
+// userOfKey is authid NUL realm NUL; false means that the record is foreign.
+func userOfKey(key []byte) (string, bool) {
+	_, _, property, ok := cutKey(key)
+	return string(key[:len(key)-len(property)]), ok
+}
+
+// Users returns authid and realm of all who have records, in no order. The users may be
+// changed meanwhile: who is made by then does not come any more.
+func (tx *Tx) Users() iter.Seq2[string, string] {
+	return func(yield func(authid, realm string) bool) {
+		tx.sortBase()
+		tx.sortEdits()
+		users := slices.Collect(maps.Keys(tx.byUser))
+		for user := range tx.edited {
+			if tx.byUser[user] == nil {
+				users = append(users, user)
+			}
+		}
+		for _, user := range users {
+			authid, realm, _, _ := parseKey([]byte(user))
+			if len(tx.User(authid, realm)) > 0 && !yield(authid, realm) {
+				return
 			}
 		}
 	}
-	return tx.byUser[string(prefix)]
 }
 
 // Grow makes room for n changes to come. It need not be called.

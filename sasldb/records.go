@@ -43,16 +43,6 @@ func (es edits) find(key []byte) (int, bool) {
 	return slices.BinarySearchFunc(es, key, func(e edit, key []byte) int { return bytes.Compare(e.key, key) })
 }
 
-// withPrefix returns the edits of keys that begin so.
-func (es edits) withPrefix(prefix []byte) edits {
-	i, _ := es.find(prefix)
-	n := i
-	for n < len(es) && bytes.HasPrefix(es[n].key, prefix) {
-		n++
-	}
-	return es[i:n]
-}
-
 // withPrefix returns the records whose keys begin so.
 func (l recordList) withPrefix(prefix []byte) (found recordList) {
 	for _, r := range l {

@@ -75,12 +75,61 @@ func TestRecordLists(t *testing.T) {
 
 func TestWithPrefix(t *testing.T) {
 	t.Parallel()
-	list := []edit{{key: []byte("b\x00x")}, {key: []byte("a\x00x")}, {key: []byte("a\x00")}, {key: []byte("a")}, {key: []byte("ab")}, {key: []byte("a\x00x"), gone: true}}
-	if got := newEdits(list).withPrefix([]byte("a\x00")); len(got) != 2 || !got[1].gone {
-		t.Errorf("got %d edits", len(got))
-	}
 	l := listOf(map[string]string{"a": "", "a\x00x": "", "a\x00": "", "b\x00": ""})
 	if got := l.withPrefix([]byte("a\x00")); len(got) != 2 {
 		t.Errorf("got %q", got)
+	}
+}
+
+// TestTxOfManyUsers holds a Tx against a map, while users are looked at and changed in any
+// order.
+func TestTxOfManyUsers(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(3, 4))
+	for round := range 60 {
+		want := map[string]int{} // properties by user
+		tx := &Tx{base: recordList{{Key: []byte("foreign")}, {Key: []byte("a\x00b\x00c\x00d")}}}
+		for i := range r.IntN(30) {
+			name := fmt.Sprint("base", i)
+			want[name] = 1
+			tx.base = append(tx.base, dbm.Record{Key: []byte(name + "\x00r\x00userPassword")})
+		}
+		for range r.IntN(3 * manyAsks) {
+			name := fmt.Sprint([]string{"base", "new"}[r.IntN(2)], r.IntN(30))
+			switch r.IntN(4) {
+			case 0:
+				tx.DeleteUser(name, "r")
+				delete(want, name)
+			case 1:
+				if err := tx.Set(user(name, "r", "pw")); err != nil {
+					t.Fatal(err)
+				}
+				want[name] = max(1, want[name])
+			case 2:
+				if err := tx.Set(Record{Authid: name, Realm: "r", Property: "mailQuota"}); err != nil {
+					t.Fatal(err)
+				}
+				want[name] = 2
+				tx.Set(user(name, "r", "pw"))
+			case 3:
+				if got := len(tx.User(name, "r")); got != want[name] {
+					t.Fatalf("round %d: %s has %d records, want %d", round, name, got, want[name])
+				}
+			}
+		}
+		got := map[string]int{}
+		for name, realm := range tx.Users() {
+			if _, twice := got[name]; twice || realm != "r" {
+				t.Errorf("round %d: %s twice, or of realm %q", round, name, realm)
+			}
+			got[name] = len(tx.User(name, realm))
+			tx.DeleteUser(name, realm) // meanwhile
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("round %d: -want +got:\n%s", round, diff)
+		}
+		for name := range tx.Users() {
+			t.Errorf("round %d: %s is left", round, name)
+		}
 	}
 }

@@ -86,6 +86,7 @@ func TestWithPrefix(t *testing.T) {
 func TestTxOfManyUsers(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(3, 4))
+	record := func(name, property string) Record { return Record{Authid: name, Realm: "r", Property: property} }
 	for round := range 60 {
 		want := map[string]int{} // properties by user
 		tx := &Tx{base: recordList{{Key: []byte("foreign")}, {Key: []byte("a\x00b\x00c\x00d")}}}
@@ -101,16 +102,16 @@ func TestTxOfManyUsers(t *testing.T) {
 				tx.DeleteUser(name, "r")
 				delete(want, name)
 			case 1:
-				if err := tx.Set(user(name, "r", "pw")); err != nil {
+				if err := tx.Set(record(name, PropertyPassword)); err != nil {
 					t.Fatal(err)
 				}
 				want[name] = max(1, want[name])
 			case 2:
-				if err := tx.Set(Record{Authid: name, Realm: "r", Property: "mailQuota"}); err != nil {
+				if err := tx.Set(record(name, "mailQuota")); err != nil {
 					t.Fatal(err)
 				}
 				want[name] = 2
-				tx.Set(user(name, "r", "pw"))
+				tx.Set(record(name, PropertyPassword))
 			case 3:
 				if got := len(tx.User(name, "r")); got != want[name] {
 					t.Fatalf("round %d: %s has %d records, want %d", round, name, got, want[name])

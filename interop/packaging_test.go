@@ -105,7 +105,7 @@ chmod -R go-rwx "$2"`, first, second)
 	} {
 		build.Env = buildEnv()
 		if i == 1 {
-			build.Env = buildEnv("TZ=Asia/Kathmandu", "LC_ALL=C.UTF-8", "HOSTNAME=elsewhere", "USER=nobody")
+			build.Env = buildEnv("TZ=Asia/Kathmandu", "LC_ALL=C.UTF-8", "HOSTNAME=elsewhere", "USER=nobody", "GOMAXPROCS=1")
 		}
 		both.Go(func() {
 			if out, err := build.CombinedOutput(); err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/emersion/go-smtp"
 
+	"github.com/saslkit/saslkit/internal/peers"
 	"github.com/saslkit/saslkit/mech"
 	"github.com/saslkit/saslkit/sasldb"
 )
@@ -171,7 +172,7 @@ func TestLabTakesLongLines(t *testing.T) {
 func command(t *testing.T, args ...string) (cmd *exec.Cmd, temp string) {
 	t.Helper()
 	if runtime.GOOS == "windows" {
-		t.Skip("no signals")
+		peers.Missing(t, "signals (a Unix system)")
 	}
 	temp = t.TempDir()
 	cmd = exec.Command(os.Args[0], args...)

@@ -34,7 +34,8 @@
 // debootstrap made, with a layer over it that the end of the test throws away. Its network
 // is a loopback of its own. What packaging/build makes lies in /root, and apt does not ask
 // whether to go on. Among the packages, +go is Go and a clone of saslkit in /root/saslkit,
-// and +cyrus-gdbm Cyrus SASL as Fedora has it.
+// +cyrus-gdbm Cyrus SASL as Fedora has it, and +containers podman with such a clone and
+// with images in the names of Debian's and Go's, made of the machine and of our Go.
 //
 // That takes root, Debian's debootstrap and systemd-container, and, for what is not yet
 // in the folder SASLKIT_GUIDES, Debian's archive. Without that variable the tests that

@@ -93,45 +93,12 @@ func boot(t *testing.T, packages []string, beside *Machine) *Machine {
 	t.Helper()
 	needMachines(t)
 	h := Hardware{Root: packaged(t), Beside: beside}
-	var rest []string
-	var setup string
-	for _, p := range packages {
-		switch p {
-		case withGo:
-			h.Binds = append(h.Binds, goBinds(t)...)
-			setup = goSetup
-		case withGDBM:
-			layer, err := Roots{os.Getenv(Variable)}.CyrusGDBM(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			h.Layers = append(h.Layers, layer)
-			h.Binds = append(h.Binds, "--bind="+disk(t)+":/etc/sasl2")
-			rest = append(rest, "libgdbm6")
-		default:
-			rest = append(rest, p)
-		}
-	}
+	rest, setup := furnish(t, &h, packages)
 	m := power(t, h, rest...)
 	if out, err := m.Run(t.Context(), setup); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	return m
-}
-
-// disk returns a folder that is not on memory, as those of machines are: GDBM changes a
-// file through mmap, and then tmpfs gives it no new time, so that nobody sees it change.
-func disk(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp(os.Getenv(Variable), "disk-")
-	if err == nil {
-		err = os.Chmod(dir, 0o755)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	return dir
 }
 
 // needMachines ends the test where no machine can be booted.
@@ -167,33 +134,6 @@ func power(t *testing.T, h Hardware, packages ...string) *Machine {
 	t.Cleanup(m.Close)
 	return m
 }
-
-// What may be among the packages of a machine and is none.
-const (
-	withGo   = "+go"         // Go and a clone of saslkit
-	withGDBM = "+cyrus-gdbm" // Cyrus SASL as Fedora has it, see CyrusGDBM
-)
-
-// goBinds shows our Go, its caches and our sources to a machine.
-func goBinds(t *testing.T) []string {
-	t.Helper()
-	out, err := exec.Command("go", "env", "GOROOT", "GOMODCACHE", "GOCACHE").Output()
-	lines := strings.Split(string(out), "\n")
-	tree, absErr := filepath.Abs("../..")
-	if err != nil || len(lines) < 3 || absErr != nil {
-		t.Fatalf("go env: %v %v: %q", err, absErr, out)
-	}
-	return []string{
-		"--bind-ro=" + lines[0] + ":/usr/local/go",
-		"--bind-ro=" + lines[1] + "/cache/download:/var/cache/go-modules",
-		"--bind=" + lines[2] + ":/root/.cache/go-build",
-		"--bind-ro=" + tree + ":/root/saslkit",
-	}
-}
-
-// goSetup takes modules from there. The machine has no other network.
-const goSetup = `ln -s /usr/local/go/bin/go /usr/local/bin/go
-go env -w GOPROXY=file:///var/cache/go-modules GOSUMDB=off`
 
 // building is our packages, made once.
 var building struct {

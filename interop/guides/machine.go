@@ -62,7 +62,10 @@ func Boot(ctx context.Context, h Hardware) (*Machine, error) {
 	cmd := exec.Command("unshare", append(args, h.Binds...)...)
 	m := &Machine{said: new(bytes.Buffer)}
 	cmd.Stdout, cmd.Stderr = m.said, m.said
-	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "TERM=dumb", "SYSTEMD_COLORS=0"}
+	cmd.Env = []string{
+		"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "TERM=dumb", "SYSTEMD_COLORS=0",
+		"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1", // control groups are those of Debian 12, whatever we have here
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	started, ended := make(chan error), make(chan error, 1)
 	m.ended = ended

@@ -97,7 +97,8 @@ id -un saslkit`, "/etc/default/saslkit\nsaslkit"},
 find / -xdev -not -path '/root/*' | sort | diff /root/before - | grep '^[<>]' | grep -vE ' (/var/(log|cache|lib/(dpkg|systemd))|/etc/(passwd|group|shadow|gshadow)-|/tmp/|/run/)' || true
 getent passwd saslkit || true
 getent group saslkit || true`, ""},
-		{"purge with something of somebody else's", lifeInstall + `install -d -o saslkit -m 0700 /var/lib/saslkit
+		{"purge with something of somebody else's, and a masked unit", lifeInstall + `systemctl mask --quiet saslkit-auth.socket
+install -d -o saslkit -m 0700 /var/lib/saslkit
 install -o saslkit -m 0600 /dev/null /var/lib/saslkit/otp.db
 dpkg --purge saslkit >/dev/null 2>&1
 stat -c '%U %n' /var/lib/saslkit/otp.db`, "saslkit /var/lib/saslkit/otp.db"},

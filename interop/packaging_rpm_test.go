@@ -21,6 +21,7 @@ var rpmChanges = strings.NewReplacer("./etc/default/", "./etc/sysconfig/")
 // The rpm holds the same files with Fedora's names, and installs them with these modes.
 func testRPM(t *testing.T, p *builtPackages) {
 	rpm := peers.Need(t, "rpm", "rpm")
+	peers.Root(t, "rpm --root")
 	root := t.TempDir()
 	shell(t, root, `"$1" --root "$PWD" --dbpath /db --initdb
 "$1" --root "$PWD" --dbpath /db -i --nodeps --noscripts --ignoreos --ignorearch "$2"`, rpm, p.rpm)

@@ -61,6 +61,9 @@ func needBuild(t *testing.T) {
 	if _, err := os.Stat("/usr/include/security/pam_appl.h"); err != nil {
 		peers.Missing(t, "security/pam_appl.h (Debian package libpam0g-dev)")
 	}
+	if exec.Command("git", "rev-parse", "--git-dir").Run() != nil {
+		peers.Missing(t, "a clone of git")
+	}
 	script, err := os.ReadFile("../packaging/build")
 	if err != nil {
 		t.Fatal(err)

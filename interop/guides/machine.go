@@ -20,6 +20,7 @@ import (
 
 // A Machine is a booted Debian. It is used by one goroutine at a time.
 type Machine struct {
+	name   string
 	leader int // process id of its init
 	ended  <-chan error
 	said   *bytes.Buffer // by systemd-nspawn, to be read when it has ended
@@ -27,7 +28,8 @@ type Machine struct {
 
 // booting makes the file system of a machine, on memory, in a name space of its own, and
 // boots it. $1 is where, $2 the layers, $3 the folder whose files appear in /root, $4 the
-// machine's name; options of systemd-nspawn follow.
+// machine's name; options of systemd-nspawn follow. Machines that shared a control group
+// would remove each other's services.
 const booting = `
 mount -t tmpfs -o size=2g,mode=755 tmpfs "$1"
 mkdir "$1/upper" "$1/work" "$1/root"
@@ -39,9 +41,18 @@ tr -d - < /proc/sys/kernel/random/uuid > "$1/root/etc/machine-id"
 [ -z "$3" ] || cp -r "$3"/. "$1/root/root/"
 root=$1/root name=$4
 shift 4
+for groups in ` + controlGroups + `; do
+  [ -e "$groups/cgroup.procs" ] || continue
+  mkdir "$groups/$name"
+  echo $$ > "$groups/$name/cgroup.procs"
+done
 exec systemd-nspawn -q -D "$root" --boot --register=no --keep-unit \
   --hostname=mail.example.com --resolv-conf=off --timezone=off --link-journal=no --machine="$name" "$@"
 `
+
+// controlGroups are the places of the hierarchy that systemd uses: of version 1, of version
+// 2 beside it, and of version 2 alone.
+const controlGroups = "/sys/fs/cgroup/systemd /sys/fs/cgroup/unified /sys/fs/cgroup"
 
 // A Hardware is what a machine is booted with.
 type Hardware struct {
@@ -60,7 +71,7 @@ func Boot(ctx context.Context, h Hardware) (*Machine, error) {
 		args[len(args)-1] = fmt.Sprintf("--network-namespace-path=/proc/%d/ns/net", h.Beside.leader)
 	}
 	cmd := exec.Command("unshare", append(args, h.Binds...)...)
-	m := &Machine{said: new(bytes.Buffer)}
+	m := &Machine{name: name, said: new(bytes.Buffer)}
 	cmd.Stdout, cmd.Stderr = m.said, m.said
 	cmd.Env = []string{
 		"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "TERM=dumb", "SYSTEMD_COLORS=0",
@@ -76,6 +87,7 @@ func Boot(ctx context.Context, h Hardware) (*Machine, error) {
 		started <- err
 		if err == nil {
 			ended <- cmd.Wait()
+			close(ended)
 		}
 	}()
 	if err := <-started; err != nil {
@@ -104,7 +116,7 @@ func (m *Machine) await(ctx context.Context, nspawn int) error {
 			case "running":
 				return nil
 			case "degraded":
-				failed, _ := m.Run(ctx, "systemctl --failed --no-legend --plain")
+				failed, _ := m.Run(ctx, "systemctl --failed --no-legend --plain; systemctl status --state=failed --no-pager")
 				return errors.New(failed)
 			}
 		}
@@ -200,4 +212,27 @@ func (m *Machine) Close() {
 		syscall.Kill(m.leader, syscall.SIGKILL)
 	}
 	<-m.ended
+	for groups := range strings.FieldsSeq(controlGroups) {
+		removeGroup(filepath.Join(groups, m.name))
+	}
+}
+
+// removeGroup removes a control group and those below it. Its processes are dead, and may
+// not be gone yet.
+func removeGroup(dir string) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		if e.IsDir() {
+			removeGroup(filepath.Join(dir, e.Name()))
+		}
+	}
+	for range 100 {
+		if !errors.Is(syscall.Rmdir(dir), syscall.EBUSY) {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
 }

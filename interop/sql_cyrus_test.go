@@ -225,7 +225,8 @@ func (c *cyrusSQL) command(t *testing.T, command string) {
 	}
 	for _, m := range pluginMechanisms {
 		out := runOn(t, "secret\n", command, "check", "--conf", conf, "-r", sqlRealm, "--mech", m, "--password-stdin", "plain")
-		if want := "ok user=plain realm=" + sqlRealm + " mech=" + m + "\n"; out != want {
+		// Before it may stand warnings of what the plugin does with the file.
+		if want := "ok user=plain realm=" + sqlRealm + " mech=" + m + "\n"; !strings.HasSuffix("\n"+out, "\n"+want) {
 			t.Errorf("%s: %s", m, out)
 		}
 	}

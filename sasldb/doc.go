@@ -47,7 +47,9 @@
 // is acknowledged before a login counts for it; [Options] can relax that. A stamp
 // younger than two seconds does not count, since a second write can share it: then
 // the content is read and its digest compared, once for all logins that wait. It is
-// presumed that the clock of the file system is not behind ours by as much.
+// presumed that the clock of the file system is not behind ours by as much. With GDBM on
+// tmpfs, and on an overlay, no stamp counts: GDBM changes a mapping of the file, and tmpfs
+// gives that no new time.
 //
 // What logins need is kept in memory, half to two thirds of the file's size, and the
 // descriptor of the file, so that no other can get its inode number.

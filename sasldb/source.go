@@ -201,5 +201,6 @@ func (s *source) hold(read func() error) error {
 	if err := s.look(); err != nil {
 		return err
 	}
+	s.settled = s.settled && stampsMapped(s.File)
 	return read()
 }

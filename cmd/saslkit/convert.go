@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -38,9 +39,11 @@ FROM.`,
 				return usage("--format: %w", err)
 			}
 			var n sasldb.Conversion
-			err = std.spin("converting "+from, func() (err error) {
-				n, err = sasldb.Convert(cmd.Context(), from, to, sasldb.ConvertOptions{Format: f, Replace: force})
-				return err
+			err = std.spin("converting "+from, func() error {
+				return whileChanging(cmd.Context(), func(ctx context.Context) (err error) {
+					n, err = sasldb.Convert(ctx, from, to, sasldb.ConvertOptions{Format: f, Replace: force})
+					return err
+				})
 			})
 			switch {
 			case errors.Is(err, fs.ErrExist):

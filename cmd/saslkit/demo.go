@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
@@ -89,7 +90,7 @@ func runDemo(ctx context.Context, std *stdio, listen, db string) error {
 	if db == "" {
 		folder, err := os.MkdirTemp("", "saslkit-demo-")
 		if err != nil {
-			return untried(err)
+			return untried(fmt.Errorf("demo: a folder for its files: %w (TMPDIR names another place)", err))
 		}
 		defer os.RemoveAll(folder)
 		d.db = filepath.Join(folder, "sasldb2")
@@ -173,8 +174,13 @@ func (d *demo) build(logged bool) error {
 // serve is demo --listen.
 func (d *demo) serve(ctx context.Context, listen string) error {
 	l, err := net.Listen("tcp", listen)
-	if err != nil {
-		return untried(err)
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return untried(fmt.Errorf("demo: %w (ports below 1024 need root)", err))
+	case errors.Is(err, syscall.EADDRINUSE):
+		return untried(fmt.Errorf("demo: %w (choose another port; 0 is a free one)", err))
+	case err != nil:
+		return untried(fmt.Errorf("demo: %w", err))
 	}
 	d.std.say("the lab's policy: every mechanism of this build, also in the clear, and NTLMv1 (AllowNTLMv1): %s", strings.Join(d.lab.auth.Mechanisms, " "))
 	d.std.say("users from %s; mail is accepted after login and thrown away; ends with Ctrl-C", d.db)

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/saslkit/saslkit/sasldb"
 )
@@ -62,6 +63,14 @@ func changeError(err error) error {
 		return &exitError{exitUsage, err}
 	}
 	return fileError(err)
+}
+
+// withCure says what helps against a database that is not there.
+func withCure(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w (saslkit passwd makes it; -f names another)", err)
+	}
+	return err
 }
 
 // fileError gives an error of reading a database file its code.

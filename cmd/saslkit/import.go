@@ -44,7 +44,10 @@ those that Cyrus SASL 2 reads.`,
 			if err != nil {
 				return err
 			}
-			if err := importRecords(cmd.Context(), std, path, format.Format, records); err != nil {
+			err = whileChanging(cmd.Context(), func(ctx context.Context) error {
+				return importRecords(ctx, std, path, format.Format, records)
+			})
+			if err != nil {
 				return changeError(err)
 			}
 			fmt.Fprintf(std.out, "%d records imported into %s\n", len(records), quoted(path))
@@ -84,7 +87,7 @@ func recordsToImport(std *stdio, args []string, v1 bool) ([]incoming, error) {
 	}
 	file, err := os.Open(args[0])
 	if err != nil {
-		return nil, untried(err)
+		return nil, untried(fmt.Errorf("import: %w", err))
 	}
 	defer file.Close()
 	size := int64(-1)
@@ -164,6 +167,9 @@ func importRecords(ctx context.Context, std *stdio, path string, format sasldb.F
 		return sasldb.Edit(ctx, path, sasldb.WriteOptions{Create: true, Format: format}, func(tx *sasldb.Tx) error {
 			tx.Grow(len(records))
 			for _, r := range records {
+				if err := ctx.Err(); err != nil {
+					return err
+				}
 				if err := tx.Set(r.Record); err != nil {
 					return refusedRecord(r, err)
 				}

@@ -96,12 +96,19 @@ func knownServers() []string {
 // dial connects to the server.
 func (s serverAddress) dial(ctx context.Context, patience time.Duration) (net.Conn, error) {
 	d := net.Dialer{Timeout: patience}
-	if s.path == "" {
-		return d.DialContext(ctx, "tcp", net.JoinHostPort(s.host, s.port))
+	network, address := "tcp", net.JoinHostPort(s.host, s.port)
+	if s.path != "" {
+		network, address = "unix", s.path
 	}
-	conn, err := d.DialContext(ctx, "unix", s.path)
+	conn, err := d.DialContext(ctx, network, address)
 	cure := ""
+	var timeout net.Error
 	switch {
+	case network == "tcp" && errors.Is(err, syscall.ECONNREFUSED):
+		cure = " (nobody listens on that port: is the server started?)"
+	case network == "tcp" && errors.As(err, &timeout) && timeout.Timeout():
+		cure = fmt.Sprintf(" (no answer in %v: does a firewall drop what goes to that port?)", patience)
+	case network == "tcp":
 	case errors.Is(err, fs.ErrPermission):
 		cure = " (who may connect say the socket's mode and those of the folders above it)"
 	case errors.Is(err, fs.ErrNotExist):

@@ -109,7 +109,13 @@ on the terminal or comes with --password-stdin or --password-file.`,
 	root.SetOut(std.out)
 	root.SetErr(std.err)
 	root.SetVersionTemplate("saslkit {{.Version}}\n")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
+	root.SetFlagErrorFunc(flagError)
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		if f := cmd.Flags().Lookup("file"); f != nil && f.Changed && f.Value.String() == "" {
+			return usage("%s: the path behind -f is empty", cmd.Name())
+		}
+		return nil
+	}
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetHelpCommand(newHelpCommand(root))
 	root.AddCommand(
@@ -128,6 +134,7 @@ on the terminal or comes with --password-stdin or --password-file.`,
 	)
 	for _, cmd := range root.Commands() {
 		cmd.DisableFlagsInUseLine = true
+		cmd.SuggestFor = suggestedFor[cmd.Name()]
 		if cmd.ValidArgs == nil && cmd.ValidArgsFunction == nil {
 			cmd.ValidArgsFunction = oneOf()
 		}
@@ -167,14 +174,14 @@ func newHelpCommand(root *cobra.Command) *cobra.Command {
 
 // flagError says what is wrong with an option, without the letters joined to
 // it or its value: somebody may have typed a password there.
-func flagError(err error) error {
+func flagError(cmd *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
 	if errors.As(err, &unknown) {
 		name := unknown.GetSpecifiedName()
 		if unknown.GetSpecifiedShortnames() != "" {
-			return usage("unknown option -%s", name)
+			return usage("%s: unknown option -%s (%q lists them)", cmd.Name(), name, cmd.CommandPath()+" --help")
 		}
-		return usage("unknown option --%s", name)
+		return noOption(cmd, name)
 	}
 	return usage("%w", err)
 }
@@ -186,6 +193,8 @@ func arguments(names ...string) cobra.PositionalArgs {
 		switch {
 		case len(args) < len(names):
 			return usage("%s: %s is missing", cmd.Name(), strings.Join(names[len(args):], " "))
+		case len(args) > len(names) && len(names) == 0 && cmd.Flags().Lookup("file") != nil:
+			return usage("%s takes no arguments (the path of a database goes behind -f)", cmd.Name())
 		case len(args) > len(names) && len(names) == 0:
 			return usage("%s takes no arguments", cmd.Name())
 		case len(args) > len(names):

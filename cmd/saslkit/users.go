@@ -116,7 +116,7 @@ error and the exit code is 4.`,
 func list(std *stdio, path string, write func([]sasldb.Record) error) error {
 	listing, err := sasldb.Read(path)
 	if err != nil {
-		return fileError(err)
+		return fileError(withCure(err))
 	}
 	slices.SortFunc(listing.Records, compareRecords)
 	if err := write(listing.Records); err != nil {

@@ -24,7 +24,7 @@ oddities of healthy files.`,
 		RunE: func(*cobra.Command, []string) error {
 			faults, warnings, err := sasldb.Verify(path)
 			if err != nil {
-				return fileError(err)
+				return fileError(withCure(err))
 			}
 			for _, f := range faults {
 				fmt.Fprintf(std.out, "fault: %s\n", shown(f.Error()))

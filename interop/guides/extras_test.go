@@ -32,7 +32,6 @@ func furnish(t *testing.T, h *Hardware, packages []string) (rest []string, setup
 				t.Fatal(err)
 			}
 			h.Layers = append(h.Layers, layer)
-			h.Binds = append(h.Binds, "--bind="+disk(t)+":/etc/sasl2")
 			rest = append(rest, "libgdbm6")
 		case withContainers:
 			h.Binds = append(h.Binds, containerBinds(t)...)
@@ -76,21 +75,6 @@ const goSetup = `
 ln -s /usr/local/go/bin/go /usr/local/bin/go
 go env -w GOPROXY=file:///var/cache/go-modules GOSUMDB=off
 `
-
-// disk returns a folder that is not on memory, as those of machines are: GDBM changes a
-// file through mmap, and then tmpfs gives it no new time, so that nobody sees it change.
-func disk(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp(os.Getenv(Variable), "disk-")
-	if err == nil {
-		err = os.Chmod(dir, 0o755)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	return dir
-}
 
 // containerBinds gives a machine what containers in it want: rights, and a file system for
 // their layers, which cannot lie on those of the machine itself. What our Go has fetched

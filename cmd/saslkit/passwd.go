@@ -15,7 +15,7 @@ import (
 	"github.com/saslkit/saslkit/verifier"
 )
 
-// A passwd is one change of one user.
+// A passwd is one change, of one user unless it is of all.
 type passwd struct {
 	std      *stdio
 	path     string
@@ -23,16 +23,16 @@ type passwd struct {
 	format   newFormat
 	password passwordSource
 
-	scram, otp, noPlain     bool
-	options                 mech.SecretOptions
-	remove, disable, enable bool
-	ifNew, ifExists         bool
+	all, scram, otp, noPlain bool
+	options                  mech.SecretOptions
+	remove, disable, enable  bool
+	ifNew, ifExists          bool
 }
 
 func newPasswdCommand(std *stdio) *cobra.Command {
 	p := &passwd{std: std}
 	cmd := &cobra.Command{
-		Use:   "passwd [-f FILE] [-u REALM] [options] USER",
+		Use:   "passwd [-f FILE] [-u REALM] [options] {USER | --all --scram}",
 		Short: "Set a user's password in a sasldb file, delete or disable him",
 		Long: `Sets the password of USER, who may be user@realm; without a realm it is the
 host's name, as for saslpasswd2. A file that is missing is made.
@@ -45,7 +45,13 @@ phrase. With --no-plain the password itself is not stored: then CRAM-MD5 and
 DIGEST-MD5 do not work for him. SCRAM does, and PLAIN, which Cyrus SASL refuses him.
 
 A disabled user's secrets are kept under names that Cyrus SASL does not read
-either. A new password does not enable him.`,
+either. A new password does not enable him.
+
+With --all --scram, SCRAM keys are made of the passwords that the file holds, and nobody
+gets a new one: for all users, or those of REALM if -u is given, in one commit. With
+--no-plain the keys take the place of the passwords, also for who had keys already. Who
+has no password stored or is disabled stays as he is; standard error tells how many. An
+interrupt leaves the file as it was. A user takes some 20 ms of one processor.`,
 		Example: `  # set a password, which is asked for twice
   saslkit passwd alice@example.com
   # store SCRAM keys in the place of the password
@@ -54,13 +60,23 @@ either. A new password does not enable him.`,
   saslkit passwd --if-new --password-stdin bob@example.com < bob.password
   # lock somebody out and let him in again
   saslkit passwd --disable alice@example.com
-  saslkit passwd --enable alice@example.com`,
-		Args: arguments("USER"), ValidArgsFunction: users,
+  saslkit passwd --enable alice@example.com
+  # make SCRAM keys of all passwords, first beside them, then in their place
+  saslkit passwd --all --scram
+  saslkit passwd --all --scram --no-plain`,
+		Args: p.arguments, ValidArgsFunction: users,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := p.contradiction(); err != nil {
 				return err
 			}
-			if p.remove || p.disable || p.enable {
+			switch {
+			case p.all:
+				r, err := p.rekeying(cmd.Flags())
+				if err != nil {
+					return err
+				}
+				return changeError(r.run(cmd.Context()))
+			case p.remove, p.disable, p.enable:
 				return changeError(p.alter(cmd.Context(), args[0]))
 			}
 			return changeError(p.set(cmd.Context(), args[0]))
@@ -74,6 +90,7 @@ func (p *passwd) register(f *pflag.FlagSet) {
 	registerDB(f, &p.path)
 	f.StringVarP(&p.realm, "realm", "u", "", "the `REALM` of a name without one (default: the host's name)")
 	p.format.register(f)
+	f.BoolVar(&p.all, "all", false, "make keys of the passwords of all users, with --scram; -u: of that realm")
 	f.BoolVar(&p.scram, "scram", false, "store SCRAM keys as well")
 	f.BoolVar(&p.otp, "otp", false, "store a series of one-time passwords as well (10 to 63 characters)")
 	f.IntVar(&p.options.Iterations, "iterations", 0, "`COUNT` of the SCRAM keys, 4096 to 1000000 (default 10000)")
@@ -84,6 +101,17 @@ func (p *passwd) register(f *pflag.FlagSet) {
 	f.BoolVar(&p.ifNew, "if-new", false, "only if there is no such user yet")
 	f.BoolVar(&p.ifExists, "if-exists", false, "only if there is such a user already")
 	p.password.register(f)
+}
+
+// arguments are USER, or none with --all.
+func (p *passwd) arguments(cmd *cobra.Command, args []string) error {
+	if p.all && len(args) > 0 {
+		return usage("passwd: --all takes no USER")
+	}
+	if p.all {
+		return nil
+	}
+	return arguments("USER")(cmd, args)
 }
 
 // contradiction finds options that do not go together.

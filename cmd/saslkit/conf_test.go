@@ -152,7 +152,7 @@ func TestMechsConf(t *testing.T) {
 		{"blank before the colon", []string{"mech_list : PLAIN"}, 2, "", []string{"smtpd.conf:1", "colon"}},
 		{"lets everybody in", []string{"pwcheck_method: alwaystrue"}, 2, "", []string{"smtpd.conf:1", "alwaystrue"}},
 		{"removed", []string{"pwcheck_method: auxprop-hashed"}, 2, "", []string{"smtpd.conf:1", "auxprop-hashed"}},
-		{"nobody built it", []string{"pwcheck_method: authdaemond"}, 2, "", []string{"smtpd.conf:1", "authdaemond is not built in"}},
+		{"nobody built it", []string{"pwcheck_method: authdaemond", "sasldb_path: " + missing}, 2, "", []string{"smtpd.conf:1", "authdaemond is not built in"}},
 		{"plugin that is not built in", []string{"auxprop_plugin: ldapdb", "ldapdb_uri: ldap://localhost", "ldapdb_id: x", "ldapdb_pw: x", "ldapdb_mech: PLAIN"}, 2, "", []string{"smtpd.conf:1", "ldapdb is not built in"}},
 		{"mechanism that is not built in", []string{"sasldb_path: " + db, "mech_list: PLAIN GSSAPI"}, 2, "", []string{`mech_list names "GSSAPI", which does not exist here`}},
 		{"no mechanism that anybody knows", []string{"sasldb_path: " + db, "mech_list: PLAINTEXT"}, 2, "", []string{"smtpd.conf:2", "PLAINTEXT"}},

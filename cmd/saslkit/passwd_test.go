@@ -201,9 +201,12 @@ func TestPasswdRefuses(t *testing.T) {
 func TestPasswdNotPermitted(t *testing.T) {
 	t.Parallel()
 	db := mailDB(t)
-	if err := os.Chmod(db, 0o444); err != nil {
-		t.Fatal(err)
+	for path, mode := range map[string]os.FileMode{db: 0o444, filepath.Dir(db): 0o555} { // for the owner, if not root's
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
 	}
+	t.Cleanup(func() { os.Chmod(filepath.Dir(db), 0o755) }) // so that it can be removed
 	nobody.Do(func() {
 		got := runCommand(t, "x\n", "passwd", "-f", db, "--password-stdin", "bob@mail.example")
 		if got.code != 2 && got.code != 3 || got.out != "" || got.stderr == "" {

@@ -57,7 +57,7 @@ func (s *stdio) say(format string, args ...any) {
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	std := newStdio("saslkit", stdin, stdout, stderr)
 	root := newRoot(std)
-	root.SetArgs(args)
+	root.SetArgs(append([]string{}, args...)) // to cobra nil is the process's own
 	err := execute(ctx, root, args)
 	if flushErr := std.out.Flush(); flushErr != nil && err == nil {
 		err = untried(fmt.Errorf("standard output: %w", flushErr))

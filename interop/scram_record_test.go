@@ -1,6 +1,8 @@
 package interop
 
 import (
+	"fmt"
+	"maps"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -130,4 +132,67 @@ func TestCyrusTakesOurKeys(t *testing.T) {
 	passwd("", "--delete")
 	wantListed()
 	want("SCRAM-SHA-256", "sixth", false)
+}
+
+// TestCyrusTakesKeysOfAll: passwords that saslpasswd2 set become keys, all at once and while
+// saslpasswd2 sets another one, with which Cyrus SASL lets the users in.
+func TestCyrusTakesKeysOfAll(t *testing.T) {
+	t.Parallel()
+	need(t, "gsasl")
+	saslkit := saslkitCommand(t)
+	p, l := cyrusPostfix(t, cyrusDatabase(t))
+	db := filepath.Join(p.dir, "sasldb2")
+	offerSCRAM(t, p, l, db)
+	client := mailClient{name: "gsasl", command: gsaslSMTP}
+	want := func(mechanism, user, password string, in bool) {
+		t.Helper()
+		if output, err := client.run(t, l, mechanism, user, password, inClear); (err == nil) != in {
+			t.Errorf("%s as %s with %q: %v, want in: %v\n%s\n%s", mechanism, user, password, err, in, output, p.logged())
+		}
+	}
+	passwords := maps.Clone(cyrusUsers)
+	for i := range 20 {
+		user := fmt.Sprint("user", i)
+		passwords[user] = "first" + user
+		setPassword(t, db, user, passwords[user])
+	}
+	all := exec.Command(saslkit, "passwd", "-f", db, "--all", "--scram", "--iterations", "20000")
+	var said strings.Builder
+	all.Stderr = &said
+	if err := all.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- all.Wait() }()
+	for i := 0; ; i++ {
+		select {
+		case err := <-ended:
+			if err != nil || !strings.Contains(said.String(), fmt.Sprintf("made keys for %d users of %s\n", len(passwords), db)) {
+				t.Fatalf("%v: %s", err, &said)
+			}
+		default:
+			if i >= 10 { // rounds end when nobody changes a password any more
+				time.Sleep(20 * time.Millisecond)
+				continue
+			}
+			user := fmt.Sprint("user", i)
+			passwords[user] = "second" + user
+			setPassword(t, db, user, passwords[user])
+			continue
+		}
+		break
+	}
+	// Who was changed after the commit has keys of another password, which Cyrus SASL and we
+	// do not look at while there is one.
+	if out := runOn(t, "", saslkit, "passwd", "-f", db, "--all", "--scram", "--no-plain"); !strings.Contains(out, fmt.Sprintf("%d passwords are not stored any more\n", len(passwords))) {
+		t.Error(out)
+	}
+	for user, password := range passwords {
+		if !slices.Contains(cyrusLists(t, db, user+"@"+labRealm), "authPassword") || slices.Contains(cyrusLists(t, db, user+"@"+labRealm), "userPassword") {
+			t.Errorf("sasldblistusers2 has of %s: %v", user, cyrusLists(t, db, user+"@"+labRealm))
+		}
+		want("SCRAM-SHA-256", user, password, true)
+	}
+	want("SCRAM-SHA-256", "user1", "firstuser1", false)
+	want("PLAIN", labUser, labPassword, false)
 }

@@ -3,58 +3,18 @@
 package interop
 
 import (
-	"context"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/saslkit/saslkit/internal/peers"
 	"github.com/saslkit/saslkit/interop/guides"
 )
 
-// bootstrap makes the file system $1: a Debian 12 with systemd and the programs that ours
-// stand in for. Its packages stay in /var/cache/apt/archives. Whoever comes second waits.
-const bootstrap = `
-exec 9> "$1.lock"
-flock 9
-[ ! -d "$1" ] || exit 0
-rm -rf "$1.partial"
-debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,sasl2-bin bookworm "$1.partial"
-[ -e "$1.partial"/var/cache/apt/archives/sasl2-bin_*.deb ]
-for unit in console-getty.service getty.target systemd-logind.service; do
-  chroot "$1.partial" systemctl mask "$unit"
-done
-mv "$1.partial" "$1"`
-
-// packagingMachine boots a Debian with sasl2-bin, and our deb in /root.
+// packagingMachine boots a Debian with sasl2-bin, and our deb in /root. The debs of what is
+// installed are still in /var/cache/apt/archives.
 func packagingMachine(t *testing.T, p *builtPackages) *guides.Machine {
 	t.Helper()
-	dir := os.Getenv(guides.Variable)
-	if dir == "" {
-		peers.Missing(t, guides.Variable+", the folder for the file systems of machines")
-	}
-	peers.Root(t, "machines")
-	for command, pkg := range map[string]string{"debootstrap": "debootstrap", "systemd-nspawn": "systemd-container", "flock": "util-linux"} {
-		peers.Need(t, command, pkg)
-	}
-	root := filepath.Join(dir, "packaging")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if out, err := exec.CommandContext(t.Context(), "bash", "-euc", bootstrap, "bash", root).CombinedOutput(); err != nil {
-		t.Fatalf("debootstrap: %v\n%s", err, out)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
-	m, err := guides.Boot(ctx, guides.Hardware{Dir: t.TempDir(), Layers: []string{root}, Root: filepath.Dir(p.deb)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(m.Close)
-	return m
+	return guides.Start(t, guides.Hardware{Root: filepath.Dir(p.deb)}, "sasl2-bin")
 }
 
 // A step is what root does on a machine, and what is to be seen afterwards.

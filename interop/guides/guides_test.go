@@ -3,7 +3,6 @@
 package guides
 
 import (
-	"context"
 	"flag"
 	"os"
 	"os/exec"
@@ -12,8 +11,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/saslkit/saslkit/internal/peers"
 )
 
 // A machine waits for its services most of the time: some run at once.
@@ -51,7 +48,7 @@ func TestScript(t *testing.T) {
 // TestBoots tells whether machines boot here at all.
 func TestBoots(t *testing.T) {
 	t.Parallel()
-	m := power(t, Hardware{})
+	m := Start(t, Hardware{})
 	const script = "test $$ -gt 1; test $(ps -o comm= -p 1) = systemd; ! ping -c 1 192.0.2.1 2>/dev/null; hostname"
 	if out, err := m.Run(t.Context(), script); err != nil || out != "mail.example.com\n" {
 		t.Errorf("%v: %q", err, out)
@@ -91,47 +88,13 @@ func TestGuides(t *testing.T) {
 // in another machine's.
 func boot(t *testing.T, packages []string, beside *Machine) *Machine {
 	t.Helper()
-	needMachines(t)
+	Need(t)
 	h := Hardware{Root: packaged(t), Beside: beside}
 	rest, setup := furnish(t, &h, packages)
-	m := power(t, h, rest...)
+	m := Start(t, h, rest...)
 	if out, err := m.Run(t.Context(), setup); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	return m
-}
-
-// needMachines ends the test where no machine can be booted.
-func needMachines(t *testing.T) {
-	t.Helper()
-	switch os.Getenv(Variable) {
-	case "":
-		peers.Missing(t, Variable+", the folder for the file systems of machines")
-	case "none":
-		t.Skip("no machine boots here: " + Variable + "=none")
-	}
-	peers.Root(t, "machines")
-	peers.Need(t, "debootstrap", "debootstrap")
-	peers.Need(t, "systemd-nspawn", "systemd-container")
-}
-
-// power starts a machine with these packages.
-func power(t *testing.T, h Hardware, packages ...string) *Machine {
-	t.Helper()
-	needMachines(t)
-	layers, err := Roots{os.Getenv(Variable)}.Layers(t.Context(), packages)
-	if err != nil {
-		t.Fatal(err)
-	}
-	h.Layers = append(h.Layers, layers...)
-	h.Dir = t.TempDir()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
-	m, err := Boot(ctx, h)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(m.Close)
 	return m
 }
 

@@ -77,7 +77,6 @@ mount -t proc proc "$1/proc"
 echo 'APT::Get::Assume-Yes "true";' > "$1/etc/apt/apt.conf.d/yes"
 chroot "$1" apt-get update -q
 chroot "$1" apt-get install -q --no-install-recommends $2
-chroot "$1" apt-get clean
 rm "$1/usr/sbin/policy-rc.d"
 for unit in $3; do chroot "$1" systemctl mask "$unit"; done
 `

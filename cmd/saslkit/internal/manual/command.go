@@ -97,7 +97,8 @@ func (p *page) head(name, summary string, date time.Time) {
 	if !date.IsZero() {
 		day = date.UTC().Format(time.DateOnly)
 	}
-	fmt.Fprintf(p, ".TH %s %s \"%s\" saslkit \"Logins of mail sites\"\n.ad l\n", strings.ToUpper(code(name)), section, day)
+	// Nothing is hyphenated, also behind an example, where groff would begin again.
+	fmt.Fprintf(p, ".TH %s %s \"%s\" saslkit \"Logins of mail sites\"\n.ad l\n.nh\n.nr HY 0\n", strings.ToUpper(code(name)), section, day)
 	p.section("NAME")
 	fmt.Fprintf(p, "%s \\- %s\n", code(name), prose(strings.ToLower(summary[:1])+summary[1:]))
 }

@@ -98,7 +98,7 @@ func containerBinds(t *testing.T) []string {
 // have.
 const containerSetup = `
 printf '[containers]\npids_limit = 0\n' > /etc/containers/containers.conf
-tar c -C / --one-file-system --exclude=./root --exclude='./var/cache/apt/*.bin' --exclude=./etc/apt/sources.list . |
+tar c -C / --one-file-system --exclude=./root --exclude='./var/tmp/*' --exclude='./var/lib/apt/lists/*' --exclude='./var/cache/apt/*.bin' --exclude=./etc/apt/sources.list . |
   podman import -q --change 'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' --change 'CMD ["bash"]' - docker.io/library/debian:12-slim
 podman build -q -t docker.io/library/golang:1.26 -v /usr/local/go:/mnt:ro -f - . <<'END'
 FROM docker.io/library/debian:12-slim

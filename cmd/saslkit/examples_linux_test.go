@@ -129,11 +129,14 @@ func (p *onlooker) Write(b []byte) (int, error) {
 	switch {
 	case bytes.HasSuffix(b, []byte(": ")):
 		io.WriteString(p.keyboard, "wonderland\n")
-	case bytes.Contains(b, []byte("ready\n")), bytes.Contains(b, []byte("\ntoken=")):
+	case serving.Match(b):
 		p.signal(syscall.SIGTERM)
 	}
 	return p.seen.Write(b)
 }
+
+// serving is a line of a server that serves.
+var serving = regexp.MustCompile(`(?m)^(ready$|token=)`)
 
 // TestExamples: what help and manual show works, at a site like those that read it.
 func TestExamples(t *testing.T) {

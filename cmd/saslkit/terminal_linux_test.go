@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 	"unsafe"
+
+	"golang.org/x/term"
 )
 
 // newTerminal makes a pseudo terminal: what is written to the first file is typed,
@@ -85,6 +87,49 @@ func TestPasswordIsAskedForTwice(t *testing.T) {
 			wantHeld(t, db, map[string][]string{"al@e": c.held})
 		})
 	}
+}
+
+// TestInterruptedPrompt: who is interrupted at a question has a terminal with echo.
+func TestInterruptedPrompt(t *testing.T) { // not parallel: the signals are the process's
+	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		_, terminal := newTerminal(t)
+		before, err := term.GetState(int(terminal.Fd()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		asked := &interrupter{terminal: int(terminal.Fd()), before: before, signal: s}
+		code := run(t.Context(), []string{"check", "--verifier", "sasldb:" + mailDB(t), "alice@mail.example"}, terminal, io.Discard, asked)
+		if code != exitUntried || !strings.Contains(asked.String(), "interrupted\n") {
+			t.Errorf("%v: exit %d: %s", s, code, asked)
+		}
+		if after, err := term.GetState(int(terminal.Fd())); err != nil || *after != *before {
+			t.Errorf("%v: the terminal is not as it was (%v)", s, err)
+		}
+	}
+}
+
+// An interrupter sends a signal to the process once the terminal is without echo for a
+// question.
+type interrupter struct {
+	syncBuffer
+	terminal int // descriptor
+	before   *term.State
+	signal   syscall.Signal
+}
+
+func (i *interrupter) Write(b []byte) (int, error) {
+	if bytes.HasSuffix(b, []byte(": ")) {
+		go func() {
+			for now := i.before; *now == *i.before; time.Sleep(time.Millisecond) {
+				var err error
+				if now, err = term.GetState(i.terminal); err != nil {
+					return
+				}
+			}
+			syscall.Kill(os.Getpid(), i.signal)
+		}()
+	}
+	return i.syncBuffer.Write(b)
 }
 
 // Progress is shown on a terminal only, and without colours.

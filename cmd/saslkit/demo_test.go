@@ -220,6 +220,8 @@ func TestInterruptedDemoLeavesNothing(t *testing.T) {
 	t.Parallel()
 	for after := range 8 {
 		cmd, temp := command(t, "demo")
+		var said syncBuffer
+		cmd.Stderr = &said
 		started, err := cmd.StdoutPipe()
 		if err != nil {
 			t.Fatal(err)
@@ -237,7 +239,7 @@ func TestInterruptedDemoLeavesNothing(t *testing.T) {
 		}
 		cmd.Wait()
 		if code := cmd.ProcessState.ExitCode(); code != 0 && code != 3 {
-			t.Errorf("interrupted after %d lines: exit %d", after, code)
+			t.Errorf("interrupted after %d lines: exit %d: %s", after, code, &said)
 		}
 		checkNothingLeft(t, temp)
 	}

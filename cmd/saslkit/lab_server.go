@@ -79,13 +79,18 @@ func (s *labServer) serve(ctx context.Context, l net.Listener) error {
 		return err
 	case <-ctx.Done():
 	}
+	// Before anything is waited for: a connection that is accepted while Shutdown waits
+	// makes go-smtp's WaitGroup panic.
+	l.Close()
+	if err := <-served; err != nil && !errors.Is(err, net.ErrClosed) {
+		return err
+	}
 	// Not Close, which would log sessions out while their connections use them:
 	// the connections are closed already, and this waits for their goroutines.
 	if err := s.smtp.Shutdown(context.WithoutCancel(ctx)); err != nil && !errors.Is(err, net.ErrClosed) {
 		return err
 	}
-	l.Close() // Shutdown does not know it if Serve has hardly begun
-	return <-served
+	return nil
 }
 
 // A labListener closes the connections it accepted when the context ends.

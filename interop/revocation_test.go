@@ -205,13 +205,17 @@ func (h *revoking) run() {
 			}
 		}
 	}
+	// On a slow machine with outages to the end nobody might ever get in.
+	unrest, over := context.WithCancel(ctx)
+	defer over()
 	all.Go(func() {
-		for ctx.Err() == nil {
+		for unrest.Err() == nil {
 			h.outage()
-			pause(ctx, *revocations/5)
+			pause(unrest, *revocations/5)
 		}
 	})
 	pause(ctx, *revocations)
+	over()
 	for end := time.Now().Add(patience); h.lacks() != "" && time.Now().Before(end); {
 		pause(ctx, *revocations/10)
 	}

@@ -203,7 +203,7 @@ func (m *Machine) Cursor(ctx context.Context) (string, error) {
 
 // Journal is what was logged since then.
 func (m *Machine) Journal(ctx context.Context, cursor string) (string, error) {
-	return m.Run(ctx, "journalctl --sync; journalctl -q --no-pager -o cat -o short --after-cursor='"+cursor+"'")
+	return m.Run(ctx, "journalctl --sync; journalctl -q --no-pager -o short --after-cursor='"+cursor+"'")
 }
 
 // Close ends the machine, as pulling its plug would.

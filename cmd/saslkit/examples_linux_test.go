@@ -100,6 +100,9 @@ func (s *exampleSite) try(t *testing.T, example string) {
 	t.Helper()
 	keyboard, terminal := newTerminal(t)
 	go io.Copy(io.Discard, keyboard) // the echo
+	if strings.Contains(example, "| grep ") {
+		peers.Need(t, "grep", "grep")
+	}
 	cmd := exec.CommandContext(t.Context(), peers.Need(t, "sh", "dash"), "-c", "trap : TERM\n"+s.here(example))
 	cmd.Dir = s.home
 	cmd.Env = append(os.Environ(), "PATH="+s.root+"/bin:"+os.Getenv("PATH"), "HOME="+s.home, "TMPDIR="+t.TempDir())

@@ -10,13 +10,12 @@ import (
 	"github.com/saslkit/saslkit/verifier"
 )
 
-const (
-	// newIterations is the count of new SCRAM keys: what Cyrus's own clients take
-	// (at most 65,536), RFC 7677 asks for (at least 4,096) and a client computes in
-	// a few milliseconds.
-	newIterations = 10_000
-	newSaltSize   = 16 // bytes
-)
+// NewIterations is the count of new SCRAM keys where none is given: what Cyrus's own
+// clients take (at most 65,536), RFC 7677 asks for (at least 4,096) and a client computes
+// in a few milliseconds.
+const NewIterations = 10_000
+
+const newSaltSize = 16 // bytes
 
 // SCRAMKinds returns the kinds of SCRAM keys to store for a user: those of the
 // mechanisms that are offered without being named.
@@ -79,7 +78,7 @@ func (o SecretOptions) Secrets(user, realm, password string, kinds ...verifier.K
 		return nil, err
 	}
 	if o.Iterations == 0 {
-		o.Iterations = newIterations
+		o.Iterations = NewIterations
 	}
 	phrase := password // what OTP computes with is not prepared
 	password, err := newPassword(password)

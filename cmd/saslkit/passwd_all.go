@@ -43,9 +43,6 @@ const maxKeyRounds = 20
 // A rekeyed counts users by what became of them.
 type rekeyed struct{ all, made, same, bare, disabled, dropped int }
 
-// newIterations is the count of new keys, that of mech.SecretOptions.
-const newIterations = 10_000
-
 // rekeying is the change that --all asks for.
 func (p *passwd) rekeying(flags *pflag.FlagSet) (*rekeying, error) {
 	var other string
@@ -62,7 +59,7 @@ func (p *passwd) rekeying(flags *pflag.FlagSet) (*rekeying, error) {
 	}
 	r := &rekeying{
 		std: p.std, path: p.path, noPlain: p.noPlain, derive: scram.New,
-		iterations: cmp.Or(p.options.Iterations, newIterations), made: map[userName]making{},
+		iterations: cmp.Or(p.options.Iterations, mech.NewIterations), made: map[userName]making{},
 	}
 	if flags.Changed("realm") { // "" is a realm too, and not everybody's
 		r.realms = []string{p.realm}

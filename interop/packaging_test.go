@@ -35,19 +35,13 @@ func TestPackaging(t *testing.T) {
 	for name, test := range map[string]func(*testing.T, *builtPackages){
 		"SHA256SUMS": testSums, "deb": testDeb, "lintian": testLintian, "units": testUnits,
 		"rpm": testRPM, "bill": testBill, "copyright": testCopyright,
+		"old names": testAlternatives, "life": testLife, "rights": testRights, "docs/packages.md": testPage,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			test(t, p)
 		})
 	}
-	t.Run("machines", func(t *testing.T) { // one after the other: their systemds share our cgroup
-		t.Parallel()
-		t.Run("old names", func(t *testing.T) { testAlternatives(t, p) })
-		t.Run("life", func(t *testing.T) { testLife(t, p) })
-		t.Run("rights", func(t *testing.T) { testRights(t, p) })
-		t.Run("docs/packages.md", func(t *testing.T) { testPage(t, p) })
-	})
 }
 
 // needBuild ends the test for want of what packaging/build runs.

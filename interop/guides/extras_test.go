@@ -3,7 +3,6 @@
 package guides
 
 import (
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -27,7 +26,7 @@ func furnish(t *testing.T, h *Hardware, packages []string) (rest []string, setup
 			h.Binds = append(h.Binds, goBinds(t)...)
 			setup += goSetup
 		case withGDBM:
-			layer, err := Roots{os.Getenv(Variable)}.CyrusGDBM(t.Context())
+			layer, err := Need(t).CyrusGDBM(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}

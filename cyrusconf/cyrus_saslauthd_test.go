@@ -4,10 +4,8 @@ package cyrusconf
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"net"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"syscall"
@@ -70,20 +68,14 @@ func serveNothing(l net.Listener, first chan<- []byte) {
 func startSaslauthd(t *testing.T, daemon, dir string) {
 	t.Helper()
 	cmd := exec.Command(daemon, "-d", "-n", "1", "-a", "ldap", "-m", dir, "-O", filepath.Join(dir, "saslauthd.conf"))
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // it ends with a signal to its whole group
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		cmd.Process.Signal(os.Interrupt)
-		hung := time.AfterFunc(30*time.Second, func() { cmd.Process.Kill() })
-		var exit *exec.ExitError
-		if err := cmd.Wait(); err != nil && !errors.As(err, &exit) {
-			t.Error(err)
-		}
-		hung.Stop()
+		peers.End(cmd, syscall.SIGKILL) // asked to end it may wait for itself for ever: its signal handlers log
 		if t.Failed() {
 			t.Logf("saslauthd says:\n%s", said.String())
 		}

@@ -196,9 +196,7 @@ func (x *exim) start(t testing.TB, port string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		cmd.Process.Signal(syscall.SIGTERM)
-		stuck := time.AfterFunc(30*time.Second, func() { cmd.Process.Kill() })
-		if err := cmd.Wait(); err == exec.ErrWaitDelay || !stuck.Stop() {
+		if err := peers.End(cmd, syscall.SIGTERM); err == exec.ErrWaitDelay || err == peers.ErrKilled {
 			t.Errorf("Exim does not end: %v", err)
 		}
 		if said.Len() > 0 {

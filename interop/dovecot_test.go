@@ -105,8 +105,7 @@ func startDovecot(t testing.TB, dir string) (stop func()) {
 		t.Fatal(err)
 	}
 	stop = sync.OnceFunc(func() {
-		cmd.Process.Signal(syscall.SIGTERM)
-		if err := cmd.Wait(); err != nil {
+		if err := peers.End(cmd, syscall.SIGTERM); err != nil {
 			t.Errorf("Dovecot ended: %v", err)
 		}
 	})

@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/saslkit/saslkit/internal/peers"
 	"github.com/saslkit/saslkit/internal/unixask/asktest"
 	"github.com/saslkit/saslkit/verifier"
 	"github.com/saslkit/saslkit/verifier/ldap"
@@ -108,7 +109,6 @@ func startDirectory(t testing.TB, plan directoryPlan) *directory {
 	}
 	d.start(t)
 	t.Cleanup(func() {
-		d.signal(syscall.SIGCONT)
 		d.end(syscall.SIGTERM)
 		if t.Failed() {
 			t.Logf("slapd's log:\n%s", d.log())
@@ -151,8 +151,7 @@ func (d *directory) signal(s syscall.Signal) { d.cmd.Process.Signal(s) }
 // end ends slapd, unless it has ended.
 func (d *directory) end(s syscall.Signal) {
 	if d.cmd.ProcessState == nil {
-		d.signal(s)
-		d.cmd.Wait()
+		peers.End(d.cmd, s)
 	}
 }
 

@@ -96,8 +96,7 @@ func startOurSaslauthd(t *testing.T, program string, args ...string) (socket str
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		cmd.Process.Signal(syscall.SIGTERM)
-		if err := cmd.Wait(); err != nil {
+		if err := peers.End(cmd, syscall.SIGTERM); err != nil {
 			t.Errorf("saslauthd: %v\n%s", err, said.String())
 		}
 	})

@@ -99,8 +99,7 @@ func (s *slapd) start(t testing.TB, program, conf string) {
 		peers.Missing(t, "the right to make mounts of one's own: "+err.Error())
 	}
 	t.Cleanup(func() {
-		cmd.Process.Signal(syscall.SIGTERM)
-		if err := cmd.Wait(); err != nil {
+		if err := peers.End(cmd, syscall.SIGTERM); err != nil {
 			t.Errorf("slapd ended: %v", err)
 		}
 		if t.Failed() {

@@ -48,8 +48,7 @@ func serveAuth(t *testing.T, command string, options ...string) (*dovecotclient.
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		cmd.Process.Signal(syscall.SIGTERM)
-		if err := cmd.Wait(); err != nil {
+		if err := peers.End(cmd, syscall.SIGTERM); err != nil {
 			t.Errorf("saslkit serve: %v\n%s", err, log)
 		}
 	})

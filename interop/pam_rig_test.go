@@ -67,8 +67,7 @@ func startInside(t *testing.T, s *saslauthdPeer, program string, args ...string)
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		cmd.Process.Signal(syscall.SIGTERM)
-		if err := cmd.Wait(); err != nil {
+		if err := peers.End(cmd, syscall.SIGTERM); err != nil {
 			t.Errorf("%s: %v\n%s", program, err, said)
 		}
 	})

@@ -67,8 +67,7 @@ func newPostgres(t testing.TB) *postgres {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		cmd.Process.Signal(syscall.SIGINT) // which disconnects clients
-		if err := cmd.Wait(); err != nil {
+		if err := peers.End(cmd, syscall.SIGINT); err != nil { // which disconnects clients
 			t.Errorf("PostgreSQL ended: %v", err)
 		}
 		if t.Failed() {

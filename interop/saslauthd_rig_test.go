@@ -60,7 +60,7 @@ func startSaslauthd(t testing.TB, accounts []unixAccount, records []sasldb.Recor
 		writeFile(t, s.etc("ld.so.cache"), cache)
 	}
 	s.start(t)
-	t.Cleanup(func() { s.end(syscall.SIGTERM) })
+	t.Cleanup(s.kill)
 	return s
 }
 
@@ -156,11 +156,10 @@ func (s *saslauthdPeer) listens() bool {
 // signal is for all processes of the daemon.
 func (s *saslauthdPeer) signal(sig syscall.Signal) { syscall.Kill(-s.cmd.Process.Pid, sig) }
 
-// end ends the daemon, unless it has ended.
-func (s *saslauthdPeer) end(sig syscall.Signal) {
-	if s.cmd.ProcessState != nil {
-		return
+// kill ends the daemon, unless it has ended. It is not asked to end: saslauthd logs in its
+// signal handlers, so that what comes while it logs makes it wait for itself for ever.
+func (s *saslauthdPeer) kill() {
+	if s.cmd.ProcessState == nil {
+		peers.End(s.cmd, syscall.SIGKILL)
 	}
-	s.signal(sig)
-	s.cmd.Wait()
 }

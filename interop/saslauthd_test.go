@@ -204,7 +204,8 @@ func TestSaslauthdFolder(t *testing.T) {
 	if err := check(); err != nil {
 		t.Errorf("root: %v", err)
 	}
-	s.end(syscall.SIGTERM)
+	s.kill()
+	os.Remove(s.socket()) // as it does when it ends by itself
 	if err := check(); !errors.Is(err, verifier.ErrUnavailable) || !strings.Contains(err.Error(), "connect: no such file or directory (does saslauthd run") {
 		t.Errorf("without a daemon: %v", err)
 	}
@@ -250,7 +251,7 @@ func TestSaslauthdKilled(t *testing.T) {
 		inside, err = os.OpenFile(gate, os.O_WRONLY|syscall.O_NONBLOCK, 0)
 		return err == nil
 	})
-	s.end(syscall.SIGKILL)
+	s.kill()
 	inside.Close() // which ends the module's program
 	if err := <-answer; !errors.Is(err, verifier.ErrUnavailable) || !strings.Contains(err.Error(), "closed the connection without a reply") {
 		t.Errorf("killed: %v", err)

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/saslkit/saslkit/internal/peers"
 	"github.com/saslkit/saslkit/internal/unixask/asktest"
 	"github.com/saslkit/saslkit/verifier"
 	"github.com/saslkit/saslkit/verifier/saslauthd"
@@ -191,8 +192,7 @@ func startOurs(t *testing.T, command string, args ...string) verifier.Verifier {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		cmd.Process.Signal(syscall.SIGTERM)
-		if err := cmd.Wait(); err != nil || strings.Contains(said.String(), "password-") {
+		if err := peers.End(cmd, syscall.SIGTERM); err != nil || strings.Contains(said.String(), "password-") {
 			t.Errorf("saslkit serve: %v\n%s", err, said.String())
 		}
 	})

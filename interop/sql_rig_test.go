@@ -142,9 +142,9 @@ func (s *peerServer) kill(t testing.TB, signal syscall.Signal) {
 	if s.cmd == nil {
 		return
 	}
-	s.cmd.Process.Signal(signal)
-	s.cmd.Process.Signal(syscall.SIGCONT) // whatever a test has done to it
-	s.cmd.Wait()
+	if err := peers.End(s.cmd, signal); errors.Is(err, peers.ErrKilled) {
+		t.Errorf("%s: %v", s.cmd.Path, err)
+	}
 	s.cmd = nil
 	if t.Failed() {
 		said, _ := os.ReadFile(s.log)

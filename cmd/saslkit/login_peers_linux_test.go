@@ -103,24 +103,23 @@ func startDovecot(t *testing.T) dovecotPeer {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	runPeer(t, exec.Command(program, "-F", "-c", filepath.Join(dir, "conf")), filepath.Join(dir, "log"))
+	runPeer(t, exec.Command(program, "-F", "-c", filepath.Join(dir, "conf")), syscall.SIGTERM, filepath.Join(dir, "log"))
 	for _, port := range []string{"143", "110", "4190"} {
 		awaitListener(t, "tcp", net.JoinHostPort(p.address, port))
 	}
 	return p
 }
 
-// runPeer runs a daemon until the test ends, and shows its log if that failed. It has a
-// process group of its own: saslauthd ends by a signal to the whole group.
-func runPeer(t *testing.T, cmd *exec.Cmd, log string) {
+// runPeer runs a daemon until the test ends, by this signal to a process group of its own,
+// and shows its log if that failed.
+func runPeer(t *testing.T, cmd *exec.Cmd, end syscall.Signal, log string) {
 	t.Helper()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		cmd.Process.Signal(syscall.SIGTERM)
-		cmd.Wait()
+		peers.End(cmd, end)
 		if t.Failed() {
 			said, _ := os.ReadFile(log)
 			t.Logf("%s: %s", cmd.Path, said)
@@ -192,7 +191,8 @@ func TestLoginToSaslauthd(t *testing.T) {
 	program := peers.Need(t, "saslauthd", "sasl2-bin")
 	d := startDovecot(t)
 	dir := socketDir(t)
-	runPeer(t, exec.Command(program, "-d", "-a", "rimap", "-O", d.address, "-m", dir), "/dev/null")
+	// Asked to end it may wait for itself for ever: its signal handlers log.
+	runPeer(t, exec.Command(program, "-d", "-a", "rimap", "-O", d.address, "-m", dir), syscall.SIGKILL, "/dev/null")
 	awaitListener(t, "unix", filepath.Join(dir, "mux"))
 	for _, path := range []string{dir, dir + "/mux"} {
 		login := func(password string) ran {

@@ -1,0 +1,52 @@
+//go:build unix
+
+package peers
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func TestEnd(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name, script string
+		before       syscall.Signal
+		patience     time.Duration
+		want         error
+	}{
+		{"ends", "trap 'exit 0' TERM; echo; while :; do sleep 0.01; done", syscall.SIGCONT, time.Minute, nil},
+		{"is stopped", "trap 'exit 0' TERM; echo; while :; do sleep 0.01; done", syscall.SIGSTOP, time.Minute, nil},
+		{"does not", "trap '' TERM; echo; sleep 1000", syscall.SIGCONT, 10 * time.Millisecond, ErrKilled},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			out, in, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer out.Close()
+			cmd := exec.Command("sh", "-c", row.script)
+			cmd.Stdout, cmd.SysProcAttr = in, &syscall.SysProcAttr{Setpgid: true}
+			err = cmd.Start()
+			in.Close()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := bufio.NewReader(out).ReadByte(); err != nil { // its trap is set
+				t.Error(err)
+			}
+			cmd.Process.Signal(row.before)
+			if err := end(cmd, syscall.SIGTERM, row.patience); !errors.Is(err, row.want) {
+				t.Errorf("it ended with %v, want %v", err, row.want)
+			}
+			io.ReadAll(out) // which ends when all of the group has
+		})
+	}
+}

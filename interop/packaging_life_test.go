@@ -20,7 +20,7 @@ const (
 `
 	lifeSockets = `stat -c '%A %U %G %n' /var/spool/postfix/private/* /run/saslkit/* /run/saslauthd/* 2>/dev/null || true
 `
-	lifeAllOpen = `srw-rw---- postfix postfix /var/spool/postfix/private/saslkit
+	lifeAllOpen = `srw-rw-rw- root root /var/spool/postfix/private/saslkit
 srw-rw---- root root /run/saslkit/auth
 srw-rw---- root sasl /run/saslauthd/mux
 `
@@ -61,6 +61,16 @@ saslkit: no socket: --auth, --mux or --pwcheck is missing, and systemd passed no
 			lifeAllOpen + `inactive active active active
 0: OK "Success."
 active active active active`},
+		{"postfix puts a symlink into the socket's place", `systemctl stop saslkit saslkit-postfix.socket 2>/dev/null
+install -m 0600 /dev/null /root/treasure
+chmod a+x /root
+runuser -u postfix -- perl -e '$s = "/var/spool/postfix/private/saslkit"; for (;;) { last if -S $s } unlink $s; symlink "/root/treasure", $s' &
+sleep 1
+systemctl start saslkit-postfix.socket
+wait
+stat -c '%U %n' /root/treasure
+systemctl restart saslkit-postfix.socket
+` + lifeSockets + lifeReady, "root /root/treasure\n" + lifeAllOpen},
 		{"reload", `main=$(systemctl show -p MainPID --value saslkit)
 systemctl reload saslkit
 while ! journalctl --sync || ! journalctl -u saslkit -o cat | grep -q 'msg=reload result=ok'; do sleep 0.1; done

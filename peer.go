@@ -20,6 +20,11 @@ type PeerConfig struct {
 	Context context.Context
 	// Service is "smtp", "imap", "pop3", "sieve".
 	Service string
+	// Protocol is set by who does not serve clients but answers the question of a server
+	// whether a name and a password are right: "saslauthd", "pwcheck". By which mechanism
+	// they came, and whether under TLS, is then not known here, and an [Event] and the log
+	// name the protocol instead.
+	Protocol string
 	// HostNames are the names of this host, the one to show first. If set, a
 	// client of DIGEST-MD5 must have meant one of them.
 	HostNames []string
@@ -46,6 +51,7 @@ type Peer struct {
 	policy   realm.Policy
 	channel  func() Channel
 	mapError func(*Error) error
+	protocol string
 	server   mech.ServerConfig
 
 	timestamp string // of APOP, once it was asked for
@@ -60,7 +66,7 @@ type Peer struct {
 // NewPeer makes the peer of one connection, to be closed when that ends.
 func (a *Authenticator) NewPeer(cfg PeerConfig) *Peer {
 	p := &Peer{
-		auth: a, ctx: cfg.Context, policy: cfg.Realm, channel: cfg.Channel, mapError: cfg.MapError,
+		auth: a, ctx: cfg.Context, policy: cfg.Realm, channel: cfg.Channel, mapError: cfg.MapError, protocol: cfg.Protocol,
 		server: mech.ServerConfig{
 			Service: cfg.Service, HostNames: cfg.HostNames,
 			SCRAM: a.scram(), Nonces: a.usedNonces(), Limits: a.Limits, Names: a.Names, AnonymousUser: a.AnonymousUser, AllowNTLMv1: a.AllowNTLMv1,
@@ -137,6 +143,9 @@ func (p *Peer) turnAway(ch *Channel, mechanism string, err *Error) error {
 
 // report tells log and observer of a login that ended or was turned away.
 func (p *Peer) report(e Event) {
+	if p.protocol != "" {
+		e.Protocol, e.Mechanism, e.Secure = p.protocol, "", false
+	}
 	if p.auth.Logger != nil {
 		p.auth.Logger.LogAttrs(p.ctx, e.level(), "login", e.attrs()...)
 	}

@@ -592,6 +592,37 @@ func TestOneRecordForEachLogin(t *testing.T) {
 	}
 }
 
+// A server that asks about its client's password tells neither mechanism nor channel, and
+// so log and event do not either, whether it is answered or turned away.
+func TestLoginThroughProtocol(t *testing.T) {
+	t.Parallel()
+	for name, policy := range map[string]mech.Policy{"answered": {}, "turned away": {TLS: mech.NoPlaintext}} {
+		var log strings.Builder
+		var events []saslkit.Event
+		a := &saslkit.Authenticator{
+			Verifier: verifier.Static{"al": "pencil"}, Policy: policy,
+			Logger: slog.New(slog.NewTextHandler(&log, nil)), Observer: func(e saslkit.Event) { events = append(events, e) },
+		}
+		ch := saslkit.Channel{Secure: true, Remote: netip.MustParseAddrPort("192.0.2.7:1234")}
+		p := a.NewPeer(saslkit.PeerConfig{Service: "imap", Protocol: "saslauthd", Channel: func() saslkit.Channel { return ch }})
+		_ = p.Login("al", "pencil")
+		_ = p.Login("al", "crayon")
+		p.Close()
+		if len(events) != 2 {
+			t.Fatalf("%s: %d events", name, len(events))
+		}
+		for _, e := range events {
+			if e.Protocol != "saslauthd" || e.Mechanism != "" || e.Secure || e.Remote != ch.Remote || (e.Err == nil) != (name == "answered" && e == events[0]) {
+				t.Errorf("%s: %+v", name, e)
+			}
+		}
+		text := log.String()
+		if strings.Count(text, " protocol=saslauthd service=imap remote=192.0.2.7") != 2 || strings.Contains(text, "mech=") || strings.Contains(text, "tls=") {
+			t.Errorf("%s: %s", name, text)
+		}
+	}
+}
+
 func TestRepliesAreWhole(t *testing.T) {
 	for c := mech.Malformed; c <= mech.ServerRefused; c++ {
 		e := &saslkit.Error{Class: c, Code: "x", Err: errors.New("secret cause")}

@@ -33,6 +33,7 @@ func (r Result) Name() string { return realm.Join(r.User, r.Realm) }
 // nil.
 type Event struct {
 	Service, Mechanism string         // "" for a mechanism that does not exist here
+	Protocol           string         // see [PeerConfig]: if set, neither Mechanism nor Secure is known
 	User, Realm        string         // as far as they are known
 	Authzid            string         // whom he acts as, if that is another
 	Remote             netip.AddrPort // the client's
@@ -61,9 +62,11 @@ func (e Event) attrs() []slog.Attr {
 		slog.String("result", result),
 		slog.String("user", cut(e.User)),
 		slog.String("realm", cut(e.Realm)),
-		slog.String("mech", e.Mechanism),
-		slog.String("service", e.Service),
-		slog.Bool("tls", e.Secure),
+	}
+	if e.Protocol != "" {
+		attrs = append(attrs, slog.String("protocol", e.Protocol), slog.String("service", e.Service))
+	} else {
+		attrs = append(attrs, slog.String("mech", e.Mechanism), slog.String("service", e.Service), slog.Bool("tls", e.Secure))
 	}
 	if e.Remote.IsValid() {
 		attrs = append(attrs, slog.String("remote", e.Remote.Addr().Unmap().String()))

@@ -15,14 +15,19 @@ import (
 // Metrics counts logins, and tells Prometheus: it is an [http.Handler] that writes the text
 // format, version 0.0.4. Its methods may be called concurrently.
 //
+// Logins are told apart by the label mech, and those of which only the protocol is known
+// by the label protocol in its place: saslauthd, pwcheck.
+//
 // Nothing in it grows with what comes from the network: there is a counter for each of a
-// fixed number of services, mechanisms and results, and no name of a user or address.
+// fixed number of services, ways to log in and results, and no name of a user or address.
 type Metrics struct {
-	services, mechanisms             []string // the last of each is other
-	serviceNumbers, mechanismNumbers map[string]int
-	logins                           []atomic.Uint64 // by service, mechanism, result
-	durations                        []histogram     // by mechanism
-	started                          time.Time
+	services       []string // the last is other
+	serviceNumbers map[string]int
+	ways           []Label // mechanisms and protocols, and then other mechanisms
+	wayNumbers     map[Label]int
+	logins         []atomic.Uint64 // by service, way, result
+	durations      []histogram     // by way
+	started        time.Time
 
 	mu       sync.Mutex
 	families []family
@@ -84,6 +89,8 @@ func (r result) answered() bool { return r != resultPolicy && r != resultAbandon
 const (
 	// other stands for services and mechanisms that are not known.
 	other = "other"
+	// mechLabel and protocolLabel name the ways to log in.
+	mechLabel, protocolLabel = "mech", "protocol"
 	// maxServices bounds the services that are counted apart.
 	maxServices = 64
 )
@@ -101,18 +108,19 @@ func NewMetrics(services ...string) *Metrics {
 		}
 	}
 	for _, row := range mech.All() {
-		m.mechanisms = append(m.mechanisms, row.Name)
+		m.ways = append(m.ways, Label{mechLabel, row.Name})
 	}
-	m.services, m.serviceNumbers = numbered(m.services)
-	m.mechanisms, m.mechanismNumbers = numbered(m.mechanisms)
-	m.logins = make([]atomic.Uint64, len(m.services)*len(m.mechanisms)*int(results))
-	m.durations = make([]histogram, len(m.mechanisms))
+	m.ways = append(m.ways, Label{protocolLabel, saslauthdProtocol}, Label{protocolLabel, pwcheckProtocol})
+	m.services, m.serviceNumbers = numbered(m.services, other)
+	m.ways, m.wayNumbers = numbered(m.ways, Label{mechLabel, other})
+	m.logins = make([]atomic.Uint64, len(m.services)*len(m.ways)*int(results))
+	m.durations = make([]histogram, len(m.ways))
 	return m
 }
 
 // numbered adds other to names, and numbers them.
-func numbered(names []string) ([]string, map[string]int) {
-	numbers := make(map[string]int, len(names)+1)
+func numbered[T comparable](names []T, other T) ([]T, map[T]int) {
+	numbers := make(map[T]int, len(names)+1)
 	if !slices.Contains(names, other) {
 		names = append(names, other)
 	}
@@ -128,20 +136,27 @@ func (m *Metrics) Observe(e saslkit.Event) {
 	if !ok {
 		service = m.serviceNumbers[other]
 	}
-	mechanism, ok := m.mechanismNumbers[e.Mechanism]
+	way, ok := m.wayNumbers[wayOf(e)]
 	if !ok {
-		mechanism = m.mechanismNumbers[other]
+		way = m.wayNumbers[Label{mechLabel, other}]
 	}
 	r := resultOf(e.Err)
-	m.counters(service, mechanism)[r].Add(1)
+	m.counters(service, way)[r].Add(1)
 	if r.answered() {
-		m.durations[mechanism].add(e.Duration)
+		m.durations[way].add(e.Duration)
 	}
 }
 
-// counters are those of a service and a mechanism, by result.
-func (m *Metrics) counters(service, mechanism int) []atomic.Uint64 {
-	first := (service*len(m.mechanisms) + mechanism) * int(results)
+func wayOf(e saslkit.Event) Label {
+	if e.Protocol != "" {
+		return Label{protocolLabel, e.Protocol}
+	}
+	return Label{mechLabel, e.Mechanism}
+}
+
+// counters are those of a service and a way to log in, by result.
+func (m *Metrics) counters(service, way int) []atomic.Uint64 {
+	first := (service*len(m.ways) + way) * int(results)
 	return m.logins[first:][:results]
 }
 

@@ -50,6 +50,9 @@ func TestObserve(t *testing.T) {
 		"no service":          {saslkit.Event{Mechanism: "PLAIN"}, `service="other",mech="PLAIN",result="ok"`},
 		"unknown mechanism":   {saslkit.Event{Service: "smtp", Mechanism: "X-EVIL"}, `service="smtp",mech="other",result="ok"`},
 		"no mechanism":        {saslkit.Event{Service: "smtp", Err: failure(mech.MechanismUnavailable)}, `service="smtp",mech="other",result="policy"`},
+		"asked by saslauthd":  {saslkit.Event{Service: "imap", Protocol: "saslauthd", Err: failure(mech.BadCredentials)}, `service="imap",protocol="saslauthd",result="bad_credentials"`},
+		"asked by pwcheck":    {saslkit.Event{Protocol: "pwcheck"}, `service="other",protocol="pwcheck",result="ok"`},
+		"unknown protocol":    {saslkit.Event{Service: "smtp", Protocol: "x"}, `service="smtp",mech="other",result="ok"`},
 		"service of the site": {saslkit.Event{Service: "gitea", Mechanism: "PLAIN"}, `service="gitea",mech="PLAIN",result="ok"`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -79,7 +82,7 @@ func TestMetricsBounded(t *testing.T) {
 	m := NewMetrics()
 	observe := func(i int) {
 		name := fmt.Sprintf("canary-%d", i)
-		m.Observe(saslkit.Event{Service: name, Mechanism: name, User: name, Realm: name, Authzid: name, Err: &saslkit.Error{Class: mech.BadCredentials, Code: name, Err: errors.New(name)}})
+		m.Observe(saslkit.Event{Service: name, Mechanism: name, Protocol: name[:i%2*len(name)], User: name, Realm: name, Authzid: name, Err: &saslkit.Error{Class: mech.BadCredentials, Code: name, Err: errors.New(name)}})
 	}
 	observe(0)
 	before := len(parsed(t, m))

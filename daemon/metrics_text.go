@@ -68,12 +68,12 @@ func (p *page) sample(name, labels, value string) {
 	p.WriteString(name + labels + " " + value + "\n")
 }
 
-// logins writes the counters. A service that came with a mechanism has all results from
-// then on, so that the first of each is seen as an increase.
+// logins writes the counters. A service that came in one way has all results from then
+// on, so that the first of each is seen as an increase.
 func (p *page) logins(m *Metrics) {
 	p.family(loginsName, "Logins that ended, by how they ended.", "counter")
 	for s, service := range m.services {
-		for i, mechanism := range m.mechanisms {
+		for i, way := range m.ways {
 			var counts [results]uint64
 			var seen uint64
 			for r := range counts {
@@ -84,7 +84,7 @@ func (p *page) logins(m *Metrics) {
 				continue
 			}
 			for r, n := range counts {
-				p.sample(loginsName, labelled([]Label{{"service", service}, {"mech", mechanism}, {"result", resultNames[r]}}), strconv.FormatUint(n, 10))
+				p.sample(loginsName, labelled([]Label{{"service", service}, way, {"result", resultNames[r]}}), strconv.FormatUint(n, 10))
 			}
 		}
 	}
@@ -92,7 +92,7 @@ func (p *page) logins(m *Metrics) {
 
 func (p *page) durations(m *Metrics) {
 	p.family(durationName, "How long logins took that were neither refused by policy nor abandoned, the client's share included.", "histogram")
-	for i, mechanism := range m.mechanisms {
+	for i, way := range m.ways {
 		h := &m.durations[i]
 		sum := h.sum.Load()
 		var buckets [len(h.buckets)]uint64
@@ -109,9 +109,9 @@ func (p *page) durations(m *Metrics) {
 			if b < len(bounds) {
 				end = float(bounds[b].Seconds())
 			}
-			p.sample(durationName+"_bucket", labelled([]Label{{"mech", mechanism}, {"le", end}}), strconv.FormatUint(n, 10))
+			p.sample(durationName+"_bucket", labelled([]Label{way, {"le", end}}), strconv.FormatUint(n, 10))
 		}
-		labels := labelled([]Label{{"mech", mechanism}})
+		labels := labelled([]Label{way})
 		p.sample(durationName+"_sum", labels, float(float64(sum)/float64(time.Second)))
 		p.sample(durationName+"_count", labels, strconv.FormatUint(count, 10))
 	}

@@ -69,7 +69,7 @@ func (p *Pwcheck) ServeConn(ctx context.Context, c *Conn) {
 
 // answer asks the site; "" for no answer.
 func (p *Pwcheck) answer(ctx context.Context, q pwcheckQuestion) string {
-	switch p.Current.Site().login(ctx, p.Service, q.login, q.password, netip.AddrPort{}) {
+	switch p.Current.Site().login(ctx, pwcheckProtocol, p.Service, q.login, q.password, netip.AddrPort{}) {
 	case yes:
 		return pwcheckYes
 	case refused:

@@ -158,7 +158,7 @@ func (s *Saslauthd) answer(ctx context.Context, r saslauthdwire.Request) []byte 
 	if s.RequestRealm == JoinRealm || site.Realm.Default != "" || len(site.Realm.Others) > 0 {
 		name = realm.Join(r.Login, r.Realm)
 	}
-	switch site.login(ctx, serviceName(r.Service), name, r.Password, clientAddress(r.Client)) {
+	switch site.login(ctx, saslauthdProtocol, serviceName(r.Service), name, r.Password, clientAddress(r.Client)) {
 	case yes:
 		return saslauthdwire.AppendReply(nil, saslauthdwire.Reply{Verdict: saslauthdwire.Yes})
 	case refused:

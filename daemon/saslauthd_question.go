@@ -16,6 +16,12 @@ import (
 // What saslauthd's protocol and pwcheck's have in common: a connection is for one
 // question, whether this is the password.
 
+// The protocols, as log and metrics call them.
+const (
+	saslauthdProtocol = "saslauthd"
+	pwcheckProtocol   = "pwcheck"
+)
+
 // A verdict is the answer. The zero verdict is none: there is trouble.
 type verdict uint8
 
@@ -27,10 +33,10 @@ const (
 
 // login asks whether this is the password of that name. The wire counts as secure: it
 // does not leave the host. What became of the client's own is for who asks to know.
-func (s *Site) login(ctx context.Context, service, name, password string, remote netip.AddrPort) verdict {
+func (s *Site) login(ctx context.Context, protocol, service, name, password string, remote netip.AddrPort) verdict {
 	channel := saslkit.Channel{Secure: true, Remote: remote}
 	peer := s.Auth.NewPeer(saslkit.PeerConfig{
-		Context: ctx, Service: service, HostNames: s.HostNames, Realm: s.Realm,
+		Context: ctx, Protocol: protocol, Service: service, HostNames: s.HostNames, Realm: s.Realm,
 		Channel: func() saslkit.Channel { return channel },
 	})
 	defer peer.Close()

@@ -18,6 +18,7 @@ import (
 	"github.com/saslkit/saslkit/internal/unixask/asktest"
 	"github.com/saslkit/saslkit/verifier"
 	dovecotclient "github.com/saslkit/saslkit/verifier/dovecot"
+	"github.com/saslkit/saslkit/verifier/saslauthd"
 )
 
 // A servedLog is what a saslkit serve that runs has logged.
@@ -72,7 +73,11 @@ func TestPackagingFail2ban(t *testing.T) {
 	writeFile(t, shadow, []byte("gone:$5$saltsalt$0IyaXrmV7.sGNS6tirgqHLqX/G.FBvgkYA.lpPdS5sA:1:0:99999:7::2:\n")) // "secret", expired in 1970
 
 	command := saslkitCommand(t)
-	sound, soundLog := serveAuth(t, command, "--verifier", "passwdfile:"+users, "--verifier", "shadow:"+shadow, "--limit", "free=3,max=3")
+	sound, soundLog := serveAuth(t, command, "--verifier", "passwdfile:"+users, "--verifier", "shadow:"+shadow, "--limit", "free=3,max=3", "--mux", dir)
+	mux, err := saslauthd.New(saslauthd.Options{Socket: filepath.Join(dir, "mux"), ClientAddress: saslauthd.Send})
+	if err != nil {
+		t.Fatal(err)
+	}
 	broken, brokenLog := serveAuth(t, command, "--verifier", "saslauthd:"+filepath.Join(dir, "nobody-there"))
 
 	const guilty = true
@@ -111,11 +116,31 @@ func TestPackagingFail2ban(t *testing.T) {
 			want = append(want, strings.TrimPrefix(c.remote, "::ffff:"))
 		}
 	}
+	for _, c := range []struct {
+		user, password, remote string
+		guilty                 bool
+	}{
+		{"alice", "secret", "192.0.2.20", false},
+		{"alice", "wrong", "192.0.2.21", guilty},
+		{`x protocol=saslauthd service=smtp remote=198.51.100.6 reason="bad-credentials"`, "wrong", "192.0.2.22", guilty},
+		{"alice", "wrong", "", false}, // nobody says who it was
+	} {
+		r := verifier.Request{User: c.user, Service: "smtp"}
+		if c.remote != "" {
+			r.Remote = netip.AddrPortFrom(netip.MustParseAddr(c.remote), 1)
+		}
+		if _, err := mux.VerifyPassword(t.Context(), r, c.password); (err == nil) != (c.password == "secret") {
+			t.Errorf("%s over saslauthd's protocol: %v", c.user, err)
+		}
+		if c.guilty {
+			want = append(want, c.remote)
+		}
+	}
 	if _, err := broken.VerifyPassword(t.Context(), verifier.Request{User: "alice", Service: "smtp", Remote: netip.MustParseAddrPort("198.51.100.5:1")}, "secret"); err == nil {
 		t.Error("a store that is not there says yes")
 	}
 	asktest.Until(t, "all is logged", func() bool {
-		return strings.Count(soundLog.String(), "msg=login") == 21 && strings.Contains(brokenLog.String(), "msg=login")
+		return strings.Count(soundLog.String(), "msg=login") == 25 && strings.Contains(brokenLog.String(), "msg=login")
 	})
 
 	log := soundLog.String() + brokenLog.String()

@@ -72,7 +72,7 @@ type Request struct {
 	User      string         // authentication identity, 1 to 255 bytes of UTF-8 (1,024 at most where the site raises it)
 	Realm     string         // "" if the site has none
 	Service   string         // "smtp", "imap", "pop3", "sieve": as in PAM and saslauthd
-	Mechanism string         // registered name; "LOGIN" also for a command with name and password of IMAP or POP3; "APOP"
+	Mechanism string         // registered name; "LOGIN" also for any other question about a name and a password, such as IMAP's and saslauthd's; "APOP"
 	Remote    netip.AddrPort // of the client; the zero value if unknown
 	Local     netip.AddrPort // of the server; the zero value if unknown
 }

@@ -111,7 +111,7 @@ func TestServe(t *testing.T) {
 	if n := strings.Count(log, "msg=login"); n != 15 || strings.Contains(log, "canary") || strings.Contains(log, "wonderland") {
 		t.Errorf("%d lines for 15 logins: %s", n, log)
 	}
-	for _, text := range []string{"result=ok user=alice realm=mail.example mech=PLAIN", "mech=LOGIN", "user=nobody", "service=smtp"} {
+	for _, text := range []string{"result=ok user=alice realm=mail.example mech=PLAIN", "user=alice realm=mail.example protocol=saslauthd service=smtp\n", "user=alice realm=mail.example protocol=pwcheck", "user=nobody", "service=smtp"} {
 		if !strings.Contains(log, text) {
 			t.Errorf("no %q in %s", text, log)
 		}

@@ -159,6 +159,9 @@ func serveExtra() extra {
 
   time=... level=INFO msg=login result=fail user=alice realm=example.com mech=PLAIN service=smtp tls=true remote=192.0.2.7 reason="bad-credentials: ..."
 
+Who asks over saslauthd's protocol or pwcheck's tells neither mechanism nor channel: its
+line has protocol=saslauthd in the place of mech= and tls=.
+
 What the client is told is the same for an unknown user and for a wrong password; the
 reason in the log is not. No password is ever logged.`,
 			},

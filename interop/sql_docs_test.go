@@ -3,11 +3,11 @@
 package interop
 
 import (
-	"os"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/saslkit/saslkit/internal/pages"
 	"github.com/saslkit/saslkit/mech"
 	"github.com/saslkit/saslkit/verifier"
 	saslsql "github.com/saslkit/saslkit/verifier/sql"
@@ -16,18 +16,12 @@ import (
 // manual is what docs/sql.md shows as code.
 func manual(t *testing.T) (blocks []string) {
 	t.Helper()
-	text, err := os.ReadFile("../docs/sql.md")
+	page, err := pages.Read("../docs/sql.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var block strings.Builder
-	for line := range strings.Lines(string(text) + "\nend\n") {
-		if code, ok := strings.CutPrefix(line, "    "); ok {
-			block.WriteString(code)
-		} else if block.Len() > 0 {
-			blocks = append(blocks, block.String())
-			block.Reset()
-		}
+	for _, b := range page.Blocks() {
+		blocks = append(blocks, b.Text)
 	}
 	return blocks
 }

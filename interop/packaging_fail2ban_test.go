@@ -156,6 +156,10 @@ func TestPackagingFail2ban(t *testing.T) {
 			for line := range strings.Lines(log) {
 				lines.WriteString(prefix + line)
 			}
+			// Programs that log what strangers say, to the same file.
+			for _, of := range []string{"sshd[123]: Invalid user ", "su: FAILED SU (to ", "postfix/smtpd[9]: warning: non-SMTP command from unknown[203.0.113.1]: "} {
+				lines.WriteString(strings.Replace(prefix, "saslkit[4711]: ", of, 1) + "saslkit[4711]: time=2026-11-22T05:59:14Z level=INFO msg=login result=fail user=x realm=r mech=PLAIN service=smtp tls=true remote=198.51.100.6 reason=bad-credentials\n")
+			}
 			file := filepath.Join(t.TempDir(), "log")
 			writeFile(t, file, []byte(lines.String()))
 			got := strings.Fields(ran(t, regex, "-e", "UTF-8", "-o", "ip", file, "../packaging/fail2ban/saslkit.conf"))

@@ -4,14 +4,14 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/saslkit/saslkit/internal/pages"
 )
 
-// TestClientsPage: code on the page is code of the examples, which compile and run.
+// TestClientsPage: code on the page is code of the examples, which compile and run, and
+// what it prints is their output.
 func TestClientsPage(t *testing.T) {
-	page, err := os.ReadFile("docs/clients.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	t.Parallel()
 	var examples string
 	for _, name := range []string{"clients_example_test.go", "interop/clients_example_test.go"} {
 		source, err := os.ReadFile(name)
@@ -20,14 +20,22 @@ func TestClientsPage(t *testing.T) {
 		}
 		examples += string(source)
 	}
-	blocks := strings.Split(string(page), "```go\n")[1:]
-	for _, block := range blocks {
-		code, _, closed := strings.Cut(block, "```")
-		if !closed || !strings.Contains(examples, code) {
-			t.Errorf("in no example:\n%s", code)
-		}
+	page, err := pages.Read("docs/clients.md")
+	if err != nil {
+		t.Fatal(err)
 	}
-	if len(blocks) == 0 {
+	before := ""
+	for _, b := range page.Blocks() {
+		code := b.Text
+		if b.Language == "output" {
+			code = before + "\t// Output:\n\t// " + strings.ReplaceAll(strings.TrimSuffix(code, "\n"), "\n", "\n\t// ")
+		}
+		if !strings.Contains(examples, code) {
+			t.Errorf("docs/clients.md:%d: in no example:\n%s", b.Line, code)
+		}
+		before = b.Text
+	}
+	if before == "" {
 		t.Error("the page has no code")
 	}
 }

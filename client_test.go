@@ -86,7 +86,7 @@ func TestNewClientKeepsTheRequirements(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if x.required != mech.MutualAuth || x.mustBind {
+	if x.required != mech.MutualAuth|mech.NoAnonymous || x.mustBind {
 		t.Errorf("required %v, binding %v", x.required, x.mustBind)
 	}
 	if x.cfg.Binding == nil || x.cfg.Context != cfg.Context || x.cfg.MinIterations != 5000 || x.cfg.MaxIterations != 6000 {
@@ -138,7 +138,7 @@ func TestAgainstBinding(t *testing.T) {
 		{"never, the other row", plain, BindNever, boundChannel, nil, 0, ""},
 	} {
 		cfg := ClientConfig{
-			Mechanisms: []string{"X", "X-PLUS"}, Policy: mech.Policy{Clear: mech.NoAnonymous},
+			Mechanisms: []string{"X", "X-PLUS"}, Policy: mech.Policy{Clear: mech.AnyMechanism},
 			ChannelBinding: c.binding, Channel: c.channel, BindingTypes: c.types,
 		}.complete()
 		class, reason := cfg.against(c.row)

@@ -133,12 +133,12 @@ var policies = []struct {
 }{
 	{"default, in the clear", mech.Policy{}, false},
 	{"default, under TLS", mech.Policy{}, true},
-	{"`noplaintext`", mech.Policy{TLS: mech.NoPlaintext}, true},
-	{"`noactive`", mech.Policy{TLS: mech.NoActive}, true},
-	{"`nodictionary`", mech.Policy{TLS: mech.NoDictionary}, true},
-	{"`forward_secrecy`", mech.Policy{TLS: mech.ForwardSecrecy}, true},
-	{"`noanonymous`", mech.Policy{TLS: mech.NoAnonymous}, true},
-	{"`mutual_auth`", mech.Policy{TLS: mech.MutualAuth}, true},
+	{"`noplaintext`", mech.Policy{TLS: mech.AnyMechanism | mech.NoPlaintext}, true},
+	{"`noactive`", mech.Policy{TLS: mech.AnyMechanism | mech.NoActive}, true},
+	{"`nodictionary`", mech.Policy{TLS: mech.AnyMechanism | mech.NoDictionary}, true},
+	{"`forward_secrecy`", mech.Policy{TLS: mech.AnyMechanism | mech.ForwardSecrecy}, true},
+	{"`noanonymous`", mech.Policy{TLS: mech.AnyMechanism | mech.NoAnonymous}, true},
+	{"`mutual_auth`", mech.Policy{TLS: mech.AnyMechanism | mech.MutualAuth}, true},
 	{"nothing, in the clear", mech.Policy{Clear: mech.AnyMechanism}, false},
 }
 

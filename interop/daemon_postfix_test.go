@@ -234,5 +234,5 @@ type checkOnly struct{ verifier.Verifier }
 func passwordAuth(t testing.TB, file string) *saslkit.Authenticator {
 	t.Helper()
 	auth := databaseAuth(t, file)
-	return &saslkit.Authenticator{Verifier: checkOnly{auth.Verifier}, Policy: mech.Policy{Clear: mech.NoAnonymous, TLS: mech.NoAnonymous}}
+	return &saslkit.Authenticator{Verifier: checkOnly{auth.Verifier}, Policy: mech.Policy{Clear: mech.AnyMechanism | mech.NoAnonymous}}
 }

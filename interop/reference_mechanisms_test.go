@@ -27,7 +27,7 @@ func TestReferenceProperties(t *testing.T) {
 		if ours == nil || err != nil {
 			continue // Kerberos's, where they are installed
 		}
-		if ours.Provides != theirs {
+		if ours.Provides != theirs&^mech.AnyMechanism {
 			t.Errorf("%s: %v, with Cyrus %v", m[1], ours.Provides, theirs)
 		}
 	}

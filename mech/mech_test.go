@@ -55,9 +55,9 @@ func TestParseProperties(t *testing.T) {
 	}{
 		{"", AnyMechanism, false},
 		{" , ", AnyMechanism, false},
-		{"noanonymous", NoAnonymous, false},
-		{"noanonymous, noplaintext", NoAnonymous | NoPlaintext, false},
-		{"NoAnonymous\tmutual_auth\nnoactive,nodictionary forward_secrecy", NoAnonymous | MutualAuth | NoActive | NoDictionary | ForwardSecrecy, false},
+		{"noanonymous", AnyMechanism | NoAnonymous, false},
+		{"noanonymous, noplaintext", AnyMechanism | NoAnonymous | NoPlaintext, false},
+		{"NoAnonymous\tmutual_auth\nnoactive,nodictionary forward_secrecy", AnyMechanism | NoAnonymous | MutualAuth | NoActive | NoDictionary | ForwardSecrecy, false},
 		{"noanonymus", 0, true},
 		{"noanonymous;noplaintext", 0, true},
 	} {
@@ -83,8 +83,9 @@ func TestPolicy(t *testing.T) {
 	}{
 		{"zero", Policy{}, NoAnonymous | NoPlaintext, NoAnonymous},
 		{"anything", Policy{Clear: AnyMechanism, TLS: AnyMechanism}, 0, 0},
-		{"one side said", Policy{Clear: MutualAuth}, MutualAuth, NoAnonymous},
-		{"any and more is more", Policy{TLS: AnyMechanism | NoActive}, NoAnonymous | NoPlaintext, NoActive},
+		{"more than the default", Policy{Clear: MutualAuth}, MutualAuth | NoAnonymous | NoPlaintext, NoAnonymous},
+		{"a part of the default takes nothing away", Policy{Clear: NoAnonymous, TLS: NoActive}, NoAnonymous | NoPlaintext, NoAnonymous | NoActive},
+		{"less is said with the bit for it", Policy{Clear: AnyMechanism | NoAnonymous, TLS: AnyMechanism | NoActive}, NoAnonymous, NoActive},
 	} {
 		if got := c.policy.Required(false); got != c.clear {
 			t.Errorf("%s: in the clear %v, want %v", c.name, got, c.clear)

@@ -18,8 +18,9 @@ const (
 	PassCredentials Properties = 0x20 // hands credentials on to the server
 	MutualAuth      Properties = 0x40 // proves the server too
 
-	// AnyMechanism asks for nothing. It is a bit of its own because the zero
-	// value of a Policy means the safe default.
+	// AnyMechanism takes the safe default of a Policy away: what is left to ask for
+	// is what other bits say, and alone it asks for nothing. So AnyMechanism |
+	// NoAnonymous permits passwords in the clear, and NoAnonymous does not.
 	AnyMechanism Properties = 0x8000
 )
 
@@ -52,10 +53,11 @@ func (p Properties) String() string {
 
 // ParseProperties reads a list of property names separated by commas, white
 // space or both, as in main.cf. An unknown name is an error: an option that is
-// not understood must not be an option that is not applied. An empty list asks
-// for nothing and gives AnyMechanism.
+// not understood must not be an option that is not applied. The list says everything, as
+// with Postfix, so [AnyMechanism] is among the result: "noanonymous" permits passwords
+// in the clear.
 func ParseProperties(list string) (Properties, error) {
-	var p Properties
+	p := AnyMechanism
 next:
 	for _, word := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' || r == '\n' }) {
 		for _, n := range propertyNames {
@@ -66,30 +68,28 @@ next:
 		}
 		return 0, fmt.Errorf("mech: unknown security option %q (known: %s)", word, ^AnyMechanism)
 	}
-	if p == 0 {
-		return AnyMechanism, nil
-	}
 	return p, nil
 }
 
 // A Policy says which properties a mechanism must provide, on a channel in the
 // clear and on one under TLS. The zero Policy is safe: nobody anonymous, and no
-// plaintext password in the clear.
+// plaintext password in the clear. What a field asks for comes on top of that, unless
+// it holds [AnyMechanism].
 type Policy struct {
-	Clear Properties // 0 means NoAnonymous | NoPlaintext
-	TLS   Properties // 0 means NoAnonymous
+	Clear Properties // beside NoAnonymous and NoPlaintext
+	TLS   Properties // beside NoAnonymous
 }
 
 // Required returns what a mechanism must provide on such a channel.
 func (p Policy) Required(secure bool) Properties {
-	required, fallback := p.Clear, NoAnonymous|NoPlaintext
+	asked, always := p.Clear, NoAnonymous|NoPlaintext
 	if secure {
-		required, fallback = p.TLS, NoAnonymous
+		asked, always = p.TLS, NoAnonymous
 	}
-	if required == 0 {
-		return fallback
+	if asked&AnyMechanism != 0 {
+		return asked &^ AnyMechanism
 	}
-	return required &^ AnyMechanism
+	return asked | always
 }
 
 // Missing returns what the policy asks for on such a channel and m does not

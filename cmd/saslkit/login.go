@@ -137,7 +137,7 @@ func (o *loginOptions) login(std *stdio, server serverAddress, user string) (*lo
 	l := &login{
 		server:      server,
 		tls:         &tls.Config{ServerName: server.host, InsecureSkipVerify: o.insecure},
-		policy:      mech.Policy{Clear: mech.NoPlaintext, TLS: mech.AnyMechanism},
+		policy:      mech.Policy{Clear: mech.AnyMechanism | mech.NoPlaintext, TLS: mech.AnyMechanism},
 		credentials: saslkit.Credentials{Username: user, Authzid: o.authzid},
 		trace:       &tracer{},
 	}

@@ -82,16 +82,22 @@ func (f *fake) answer(r saslauthdwire.Request) saslauthdwire.Reply {
 // client asks the daemon.
 func client(t testing.TB, d *asktest.Daemon) *Client {
 	t.Helper()
-	c, err := New(Options{Socket: d.Socket})
+	c, err := New(Options{Socket: d.Socket, Timeout: patience})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return c
 }
 
-// within gives a context that ends, which is what the test waits for.
-func within(t testing.TB, d time.Duration) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), d)
-	t.Cleanup(cancel)
-	return ctx
+// patience is enough for thousands that wait for each other.
+const patience = 10 * time.Minute
+
+// impatient is a script after the beginning of which a context ends.
+func impatient(t testing.TB, script func(net.Conn)) (func(net.Conn), context.Context) {
+	ctx, leave := context.WithCancel(t.Context())
+	t.Cleanup(leave)
+	return func(conn net.Conn) {
+		time.AfterFunc(30*time.Millisecond, leave)
+		script(conn)
+	}, ctx
 }

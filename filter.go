@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/saslkit/saslkit/mech"
 )
@@ -177,18 +178,19 @@ func (p *filterParser) file(at filterPlace) error {
 }
 
 func readFilterFile(path string) (string, error) {
-	info, err := os.Stat(path)
+	// Without O_NONBLOCK a FIFO would hold us until somebody writes to it.
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	info, err := file.Stat()
 	if err != nil {
 		return "", err
 	}
 	if !info.Mode().IsRegular() {
 		return "", fmt.Errorf("%s: not a regular file", path)
 	}
-	file, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer file.Close()
 	content, err := io.ReadAll(io.LimitReader(file, maxFilterFile+1))
 	if err != nil {
 		return "", err

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"syscall"
 )
 
 // Load reads the rules of a file. It must be a regular file that not everybody may
@@ -11,18 +12,19 @@ import (
 // counts when it is loaded again. Errors are those of Parse, *fs.PathError, or of the
 // kind of file; all name the path.
 func Load(path string, o Options) (*Rules, error) {
-	info, err := os.Stat(path) // before it is opened, for a FIFO would hold us
+	// Without O_NONBLOCK a FIFO would hold us until somebody writes to it.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, loadError(path, err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
 	if err == nil {
 		err = checkFile(info)
 	}
 	if err != nil {
 		return nil, loadError(path, err)
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, loadError(path, err)
-	}
-	defer f.Close()
 	return Parse(path, f, o)
 }
 

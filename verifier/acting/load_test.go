@@ -45,3 +45,53 @@ func TestLoad(t *testing.T) {
 		t.Errorf("that everybody may write: %v, %v", r, err)
 	}
 }
+
+// What is asked about is the file that is read, also when another takes its name meanwhile.
+func TestLoadOfAFileThatIsReplaced(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("no modes")
+	}
+	dir := t.TempDir()
+	path := filepath.Join(dir, "acting")
+	for name, mode := range map[string]os.FileMode{"mine": 0o600, "everybodys": 0o666} {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, []byte("alice "+name+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(file, mode); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(name, file+".link"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Link(filepath.Join(dir, "mine.link"), path); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	turning := make(chan struct{})
+	go func() {
+		defer close(turning)
+		for {
+			for _, name := range []string{"everybodys", "mine"} {
+				next := filepath.Join(dir, "next")
+				os.Link(filepath.Join(dir, name+".link"), next)
+				os.Rename(next, path)
+			}
+			select {
+			case <-done:
+				return
+			default:
+			}
+		}
+	}()
+	for range 2000 {
+		if r, err := Load(path, Options{}); err == nil && r.String() != "alice mine\n" {
+			t.Errorf("loaded %q", r)
+			break
+		}
+	}
+	close(done)
+	<-turning
+}

@@ -25,7 +25,28 @@
 //	useradd --create-home al
 //	-->
 //
-// A second comment of this kind is another machine, on which the page goes on, in the same
+// A table below the heading "When it does not work" has in each row's first cell what is
+// logged or printed, and in the second what to do. A comment below the table does it, one
+// for each row in their order, which begins with some words of the first cell. Commands
+// bring the trouble about; then all the code in the cell has been printed by them or is in
+// the journal, in the notation of logs, and other commands do what the second cell says and
+// show that it works again. Where no machine of this kind can be in that trouble, the
+// comment says why.
+//
+//	<!-- row: failed: No such file or directory
+//	systemctl stop saslkit-postfix.socket saslkit
+//	swaks … || true
+//	# cured by
+//	systemctl start saslkit-postfix.socket
+//	swaks …
+//	-->
+//	<!-- row unexecuted: SELinux
+//	Debian's kernel has it turned off.
+//	-->
+//
+// At <!-- reboot --> the machine boots anew, to show that what was done lasts.
+//
+// A second comment that begins <!-- machine: is another machine, on which the page goes on, in the same
 // network; <!-- machine 1 --> is the first again. All have booted before the page begins.
 //
 // # Machines

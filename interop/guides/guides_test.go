@@ -3,6 +3,7 @@
 package guides
 
 import (
+	"context"
 	"flag"
 	"os"
 	"os/exec"
@@ -26,6 +27,7 @@ func TestMain(m *testing.M) {
 var (
 	script   = flag.String("script", "", "run this shell `script` in a machine and show what it prints")
 	packages = flag.String("packages", "", "the Debian `packages` of that machine")
+	patience = flag.Duration("patience", time.Minute, "how `long` a log is waited for")
 	built    = flag.String("built", "", "a `folder` with what packaging/build has made, instead of making it")
 )
 
@@ -56,6 +58,15 @@ func TestBoots(t *testing.T) {
 	}
 	if out, err := m.Run(t.Context(), "echo said; false; echo more"); err == nil || out != "said\n" {
 		t.Errorf("a command that fails: %v: %q", err, out)
+	}
+	if out, err := m.Run(t.Context(), "touch /root/kept /run/lost"); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if err := reboot(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := m.Run(t.Context(), "test -e /root/kept -a ! -e /run/lost; "+script); err != nil || out != "mail.example.com\n" {
+		t.Errorf("booted anew: %v: %q", err, out)
 	}
 }
 
@@ -170,7 +181,13 @@ func follow(t *testing.T, page *Page) {
 				t.Fatalf("line %d: not printed: %q\n%s", s.Line, line, printed)
 			}
 		case Log:
-			logged(t, m, cursor, s)
+			if line, journal := await(t, m, cursor, func(journal string) string { return Unlogged(journal, s.Text) }); line != "" {
+				t.Fatalf("line %d: not logged: %q\n%s", s.Line, line, journal)
+			}
+		case Trouble:
+			provoke(t, m, s)
+		case Reboot:
+			err = reboot(ctx, m)
 		case Write:
 			err = m.Write(ctx, s.File, s.Text)
 		case Add:
@@ -182,20 +199,44 @@ func follow(t *testing.T, page *Page) {
 	}
 }
 
-// logged waits until the journal has what a block says.
-func logged(t *testing.T, m *Machine, cursor string, s Step) {
+// provoke does what a row's comment says, sees the row's messages, and what cures. A row
+// that is wrong is told, and the next is looked at.
+func provoke(t *testing.T, m *Machine, s Step) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(200 * time.Millisecond) {
+	cursor, err := m.Cursor(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken, err := m.Run(t.Context(), s.Text)
+	if err != nil {
+		t.Errorf("line %d: %v\n%s", s.Line, err, broken)
+	} else if missing, journal := await(t, m, cursor, func(journal string) string { return s.Row.Unsaid(broken + journal) }); missing != "" {
+		t.Errorf("line %d: neither printed nor logged: %q\n%s\njournal:\n%s", s.Line, missing, broken, journal)
+	}
+	if cured, err := m.Run(t.Context(), s.Row.Cure); err != nil {
+		journal, _ := m.Journal(t.Context(), cursor)
+		t.Fatalf("line %d: not cured: %v\n%s\njournal:\n%s", s.Line, err, cured, journal)
+	}
+}
+
+// reboot gives a machine the time that Start gives it.
+func reboot(ctx context.Context, m *Machine) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	defer cancel()
+	return m.Reboot(ctx)
+}
+
+// await waits for what is missing in the journal since then, which it returns, and the
+// journal.
+func await(t *testing.T, m *Machine, cursor string, missing func(journal string) string) (line, journal string) {
+	t.Helper()
+	for deadline := time.Now().Add(*patience); ; time.Sleep(200 * time.Millisecond) {
 		journal, err := m.Journal(t.Context(), cursor)
 		if err != nil {
-			t.Fatalf("line %d: %v", s.Line, err)
+			t.Fatal(err)
 		}
-		line := Unlogged(journal, s.Text)
-		if line == "" {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("line %d: not logged: %q\n%s", s.Line, line, journal)
+		if line := missing(journal); line == "" || time.Now().After(deadline) {
+			return line, journal
 		}
 	}
 }

@@ -21,6 +21,7 @@ import (
 // A Machine is a booted Debian. It is used by one goroutine at a time.
 type Machine struct {
 	name   string
+	shell  int // process id of the script that boots it
 	leader int // process id of its init
 	ended  <-chan error
 	said   *bytes.Buffer // by systemd-nspawn, to be read when it has ended
@@ -29,7 +30,7 @@ type Machine struct {
 // booting makes the file system of a machine, on memory, in a name space of its own, and
 // boots it. $1 is where, $2 the layers, $3 the folder whose files appear in /root, $4 the
 // machine's name; options of systemd-nspawn follow. Machines that shared a control group
-// would remove each other's services.
+// would remove each other's services. What boots anew is begun anew.
 const booting = `
 mount -t tmpfs -o size=2g,mode=755 tmpfs "$1"
 mkdir "$1/upper" "$1/work" "$1/root"
@@ -41,13 +42,20 @@ tr -d - < /proc/sys/kernel/random/uuid > "$1/root/etc/machine-id"
 [ -z "$3" ] || cp -r "$3"/. "$1/root/root/"
 root=$1/root name=$4
 shift 4
-for groups in ` + controlGroups + `; do
-  [ -e "$groups/cgroup.procs" ] || continue
-  mkdir "$groups/$name"
-  echo $$ > "$groups/$name/cgroup.procs"
+while :; do
+  ended=0
+  setpriv --pdeathsig KILL sh -euc '
+    for groups in ` + controlGroups + `; do
+      [ -e "$groups/cgroup.procs" ] || continue
+      mkdir -p "$groups/$1"
+      echo $$ > "$groups/$1/cgroup.procs"
+    done
+    shift
+    exec systemd-nspawn "$@"' sh "$name" \
+    -q -D "$root" --boot --register=no --keep-unit --hostname=mail.example.com \
+    --resolv-conf=off --timezone=off --link-journal=no --machine="$name" "$@" || ended=$?
+  [ $ended = 133 ] || exit $ended # the machine boots anew
 done
-exec systemd-nspawn -q -D "$root" --boot --register=no --keep-unit \
-  --hostname=mail.example.com --resolv-conf=off --timezone=off --link-journal=no --machine="$name" "$@"
 `
 
 // controlGroups are the places of the hierarchy that systemd uses: of version 1, of version
@@ -93,7 +101,8 @@ func Boot(ctx context.Context, h Hardware) (*Machine, error) {
 	if err := <-started; err != nil {
 		return nil, err
 	}
-	if err := m.await(ctx, cmd.Process.Pid); err != nil {
+	m.shell = cmd.Process.Pid
+	if err := m.await(ctx); err != nil {
 		cmd.Process.Kill()
 		m.Close()
 		return nil, fmt.Errorf("guides: the machine does not boot: %w\n%s", err, m.said)
@@ -102,10 +111,10 @@ func Boot(ctx context.Context, h Hardware) (*Machine, error) {
 }
 
 // await finds the machine's init and waits until it has started all that it starts.
-func (m *Machine) await(ctx context.Context, nspawn int) error {
+func (m *Machine) await(ctx context.Context) error {
 	for {
 		if m.leader == 0 {
-			m.leader = initOf(nspawn)
+			m.leader = initOf(m.shell)
 		}
 		if m.leader != 0 {
 			// Asked too early it never answers.
@@ -130,10 +139,28 @@ func (m *Machine) await(ctx context.Context, nspawn int) error {
 	}
 }
 
-// initOf is the process which is number 1 in its machine, among the descendants of
-// systemd-nspawn, or 0.
-func initOf(nspawn int) int {
-	children, _ := os.ReadFile(filepath.Join("/proc", strconv.Itoa(nspawn), "task", strconv.Itoa(nspawn), "children"))
+// Reboot has the machine end its services in order and boot anew, with the files it has.
+func (m *Machine) Reboot(ctx context.Context) error {
+	if out, err := m.Run(ctx, "systemctl reboot"); err != nil {
+		return fmt.Errorf("guides: systemctl reboot: %w: %s", err, out)
+	}
+	for initOf(m.shell) == m.leader {
+		select {
+		case err := <-m.ended:
+			return fmt.Errorf("guides: the machine ended instead of booting anew: %v", err)
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	m.leader = 0
+	return m.await(ctx)
+}
+
+// initOf is the process which is number 1 in its machine, among the descendants of a
+// process, or 0.
+func initOf(process int) int {
+	children, _ := os.ReadFile(filepath.Join("/proc", strconv.Itoa(process), "task", strconv.Itoa(process), "children"))
 	for field := range strings.FieldsSeq(string(children)) {
 		pid, err := strconv.Atoi(field)
 		if err != nil {

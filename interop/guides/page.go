@@ -19,14 +19,15 @@ type Situation struct {
 	Setup    string   // commands
 }
 
-// A Step is one block of code.
+// A Step is one block of code, one row of trouble, or a boot.
 type Step struct {
-	Line   int // of the block's first line of code in the page
+	Line   int // of its first line of code in the page
 	Kind   Kind
 	File   string // of Write and Add: an absolute path
 	Text   string // the code
 	Opened string // the language that the block names
 	On     int    // the machine, 0 is the first
+	Row    Row    // of Trouble
 }
 
 // A Kind says what is done with a block.
@@ -34,21 +35,47 @@ type Kind uint8
 
 // The kinds of blocks.
 const (
-	Run    Kind = iota // commands
-	Output             // what they printed
-	Log                // what the journal has
-	Write              // a file
-	Add                // to the end of a file
+	Run     Kind = iota // commands
+	Output              // what they printed
+	Log                 // what the journal has
+	Reboot              // the machine boots anew
+	Trouble             // a row of a table: commands that bring it about, and more in Row
+	Write               // a file
+	Add                 // to the end of a file
 )
 
 // Parse reads a page. An error names the line.
 func Parse(text string) (*Page, error) {
 	p := new(Page)
 	on := 0
+	var open table
 	lines := strings.Split(text, "\n")
 	for i := 0; i < len(lines); i++ {
 		first := i
 		switch line := lines[i]; {
+		case strings.HasPrefix(line, "## "):
+			if err := open.end(); err != nil {
+				return nil, err
+			}
+			open.begun = line == troubles
+		case open.begun && strings.HasPrefix(line, "|"):
+			open.add(first+1, line)
+		case strings.HasPrefix(line, "<!-- row"):
+			end := until(lines, i, "-->")
+			if end < 0 {
+				return nil, fmt.Errorf("line %d: the row has no end", first+1)
+			}
+			row, err := open.next(line, lines[i+1:end])
+			if err != nil {
+				return nil, fmt.Errorf("line %d: %w", first+1, err)
+			}
+			if row.Kind == Trouble {
+				row.Line, row.On = first+2, on
+				p.Steps = append(p.Steps, row)
+			}
+			i = end
+		case line == "<!-- reboot -->":
+			p.Steps = append(p.Steps, Step{Line: first + 1, Kind: Reboot, On: on})
 		case strings.HasPrefix(line, "```"):
 			end := until(lines, i, "```")
 			if end < 0 {
@@ -84,6 +111,9 @@ func Parse(text string) (*Page, error) {
 	}
 	if p.Machines == nil {
 		return nil, fmt.Errorf("the page has no machine")
+	}
+	if err := open.end(); err != nil {
+		return nil, err
 	}
 	return p, nil
 }

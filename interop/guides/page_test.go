@@ -38,7 +38,22 @@ const samplePage = "# A guide\n" +
 	"<!-- machine 1 -->\n" +
 	"```sh\n" +
 	"dpkg -l\n" +
-	"```\n"
+	"```\n" +
+	"<!-- reboot -->\n" +
+	"## When it does not work\n" +
+	"| logged | |\n" +
+	"| --- | --- |\n" +
+	"| `a … b`, then `c` | `true` |\n" +
+	"| d | by SELinux |\n" +
+	"\n" +
+	"<!-- row: then `c`\n" +
+	"false\n" +
+	"# cured by\n" +
+	"true\n" +
+	"-->\n" +
+	"<!-- row unexecuted: d\n" +
+	"There is no SELinux here.\n" +
+	"-->\n"
 
 func TestParse(t *testing.T) {
 	t.Parallel()
@@ -49,13 +64,15 @@ func TestParse(t *testing.T) {
 	want := &Page{
 		Machines: []Situation{{[]string{"postfix", "swaks"}, "useradd al\n"}, {[]string{"rpm"}, ""}},
 		Steps: []Step{
-			{7, Run, "", "true\necho hello\n", "sh", 0},
-			{11, Output, "", "hello\n", "output", 0},
-			{14, Write, "/etc/a.conf", "# /etc/a.conf\na = b\n", "ini", 0},
-			{18, Add, "/etc/b.sql", "-- /etc/b.sql (added)\nSELECT 1;\n", "sql", 0},
-			{22, Log, "", "a … b\n", "log", 0},
-			{27, Run, "", "rpm -qa\n", "sh", 1},
-			{31, Run, "", "dpkg -l\n", "sh", 0},
+			{7, Run, "", "true\necho hello\n", "sh", 0, Row{}},
+			{11, Output, "", "hello\n", "output", 0, Row{}},
+			{14, Write, "/etc/a.conf", "# /etc/a.conf\na = b\n", "ini", 0, Row{}},
+			{18, Add, "/etc/b.sql", "-- /etc/b.sql (added)\nSELECT 1;\n", "sql", 0, Row{}},
+			{22, Log, "", "a … b\n", "log", 0, Row{}},
+			{27, Run, "", "rpm -qa\n", "sh", 1, Row{}},
+			{31, Run, "", "dpkg -l\n", "sh", 0, Row{}},
+			{33, Reboot, "", "", "", 0, Row{}},
+			{41, Trouble, "", "false\n", "", 0, Row{[]string{"a … b", "c"}, "true\n"}},
 		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -67,6 +84,8 @@ func TestParse(t *testing.T) {
 func TestParseRefuses(t *testing.T) {
 	t.Parallel()
 	const machine = "<!-- machine: swaks\n-->\n"
+	const table = machine + "## When it does not work\n| logged | |\n| --- | --- |\n| a | b |\n| c | d |\n"
+	const row = "<!-- row: a\nfalse\n# cured by\ntrue\n-->\n"
 	for name, c := range map[string]struct{ page, want string }{
 		"no machine":        {"text\n", "no machine"},
 		"machine not there": {machine + "<!-- machine 2 -->\n", "line 3: "},
@@ -80,6 +99,17 @@ func TestParseRefuses(t *testing.T) {
 		"empty block":       {machine + "```sh\n```\n", "empty"},
 		"indented code":     {machine + "\n    true\n", "line 4: an indented block"},
 		"block in a list":   {machine + "- item\n  ```sh\n  true\n  ```\n", "line 4: "},
+		"row alone":         {machine + row, "not in the next row"},
+		"row untold":        {table + row, "line 7: nothing would execute the row c"},
+		"row untold before": {table + row + "## Next\n", "line 7: nothing would execute the row c"},
+		"row of others":     {table + row + row, `"a" is not in the next row`},
+		"row without words": {table + "<!-- row: \n-->\n", "not in the next row"},
+		"row open":          {table + "<!-- row: a\n", "the row has no end"},
+		"row without cure":  {table + "<!-- row: a\nfalse\n-->\n", "cured by"},
+		"row cured by none": {table + "<!-- row: a\nfalse\n# cured by\n-->\n", "cured by"},
+		"row not broken":    {table + "<!-- row: a\n# cured by\ntrue\n-->\n", "cured by"},
+		"row unreasoned":    {table + "<!-- row unexecuted: a\n-->\n", "no reason"},
+		"row misspelt":      {table + "<!-- rows: a\n-->\n", "a row is"},
 		"unclosed by space": {machine + "```sh\ntrue\n ```\n", "no end"},
 	} {
 		if p, err := Parse(c.page); err == nil || p != nil || !strings.Contains(err.Error(), c.want) {
@@ -134,7 +164,8 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		for _, s := range p.Steps {
-			if !strings.Contains(text, s.Text) || (s.File == "") != (s.Kind < Write) || s.On >= len(p.Machines) {
+			if !strings.Contains(text, s.Text) || (s.File == "") != (s.Kind < Write) || s.On >= len(p.Machines) ||
+				(s.Row.Cure == "") != (s.Kind != Trouble) {
 				t.Fatalf("%+v", s)
 			}
 		}

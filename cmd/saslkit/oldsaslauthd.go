@@ -168,9 +168,6 @@ func (s *oldSaslauthd) run(ctx context.Context) error {
 		return err
 	}
 	defer l.Close()
-	if err := os.Chmod(mux, 0o777); err != nil { // to look like the original's: x means nothing
-		return err
-	}
 	removePID, err := writePID(filepath.Join(s.dir, "saslauthd.pid"))
 	if err != nil {
 		return err
@@ -211,19 +208,22 @@ func (s *oldSaslauthd) site() (*daemon.Site, error) {
 	}, nil
 }
 
+// unbracketed are words of strangers between brackets, which theirs must not end.
+var unbracketed = strings.NewReplacer("[", `\x5b`, "]", `\x5d`)
+
 // observe logs as the original does, so that what reads its log reads this.
 func (s *oldSaslauthd) observe(e saslkit.Event) {
 	user, in := e.User, e.Realm
 	if s.backend.realms && in == "" {
 		user, in = cutLast(user)
 	}
-	about := fmt.Sprintf("[user=%s] [service=%s] [realm=%s] [mech=%s]", user, e.Service, in, s.backend.name)
+	about := fmt.Sprintf("[user=%s] [service=%s] [realm=%s] [mech=%s]", unbracketed.Replace(user), e.Service, unbracketed.Replace(in), s.backend.name)
 	if e.Remote.IsValid() {
 		about += fmt.Sprintf(" [remote=%v]", e.Remote.Addr())
 	}
 	switch {
 	case e.Err != nil:
-		s.std.say("auth failure: %s [reason=%s]", about, e.Err.Detail())
+		s.std.say("auth failure: %s [reason=%s]", about, unbracketed.Replace(e.Err.Detail()))
 	case s.verbose:
 		s.std.say("auth success: %s", about)
 	}

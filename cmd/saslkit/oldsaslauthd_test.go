@@ -115,6 +115,20 @@ func TestOldSaslauthdSasldb(t *testing.T) {
 	}
 }
 
+// A name does not add words to the line that it is in.
+func TestOldSaslauthdLogNames(t *testing.T) {
+	t.Parallel()
+	s := startOldSaslauthd(t, "-a", "sasldb", "-O", mailDB(t))
+	const name = "x] [service=smtp] [realm=] [mech=sasldb] [remote=198.51.100.9"
+	if got := s.asks(t, "-u", name, "-r", name, "-p", "x"); got != "NO" {
+		t.Errorf("got %s", got)
+	}
+	s.end()
+	if said := s.said.String(); !strings.Contains(said, `auth failure: [user=x\x5d `) || strings.Contains(said, "[remote=") {
+		t.Errorf("%s", said)
+	}
+}
+
 func TestOldSaslauthdShadow(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "shadow")
@@ -170,7 +184,7 @@ func TestOldSaslauthdFolder(t *testing.T) {
 	t.Parallel()
 	s := startOldSaslauthd(t, "-a", "sasldb", "-O", mailDB(t))
 	mux, pid := filepath.Join(s.dir, "mux"), filepath.Join(s.dir, "saslauthd.pid")
-	if info, err := os.Stat(mux); err != nil || info.Mode() != os.ModeSocket|0o777 {
+	if info, err := os.Stat(mux); err != nil || info.Mode() != os.ModeSocket|0o666 {
 		t.Errorf("%v, %v", info.Mode(), err)
 	}
 	if text, err := os.ReadFile(pid); err != nil || string(text) != fmt.Sprintln(os.Getpid()) {

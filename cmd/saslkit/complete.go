@@ -90,6 +90,8 @@ func completerOf(command, option, word string) completer {
 		return listOf(strings.Split((^mech.AnyMechanism).String(), ", ")...)
 	case "limit":
 		return listOf("free=", "max=", "delay=", "exempt=", "off")
+	case "except":
+		return users
 	case "tokens":
 		return specOf(knownTokenSpecs())
 	}
@@ -224,6 +226,9 @@ func plain(name string) bool {
 	})
 }
 
+// isWord reports whether a name is plain and nobody takes it for an option.
+func isWord(name string) bool { return plain(name) && name[0] != '-' }
+
 // largestListed is the largest database whose users are offered, in bytes: a larger one
 // takes longer to read than somebody waits for a key.
 const largestListed = 8 << 20
@@ -242,7 +247,7 @@ func listed(cmd *cobra.Command) []userName {
 		}
 		for _, r := range l.Records {
 			name := userName{r.Authid, r.Realm}
-			if plain(r.Authid) && (r.Realm == "" || plain(r.Realm)) && !slices.Contains(all[max(0, len(all)-1):], name) {
+			if isWord(r.Authid) && (r.Realm == "" || isWord(r.Realm)) && !slices.Contains(all[max(0, len(all)-1):], name) {
 				all = append(all, name)
 			}
 		}

@@ -46,6 +46,7 @@ func TestComplete(t *testing.T) {
 		record("alice", "one.example", "userPassword"), record("alice", "one.example", "authPassword"), record("alan", "two.example", "userPassword"),
 		record("bob", "", "userPassword"), record("jörg", "one.example", "userPassword"),
 		record("$(reboot)", "one.example", "userPassword"), record("al", "$(reboot)", "userPassword"), record("a b", "one.example", "userPassword"), record("a\n:0", "one.example", "userPassword"),
+		record("--delete", "", "userPassword"), record("-f/tmp/users.db", "one.example", "userPassword"), record("ann", "-f/tmp/users.db", "userPassword"),
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -101,6 +102,7 @@ func TestComplete(t *testing.T) {
 		"server":                      {[]string{"login", "smtp"}, "smtp:// smtps://", goesOn},
 		"user of a server":            {[]string{"login", "smtp://localhost", ""}, "", onlyThese},
 		"user":                        {[]string{"passwd", "-f", db, "al"}, "alan@two.example alice@one.example", onlyThese},
+		"user who is left out":        {[]string{"passwd", "--all", "-f", db, "--except", "ala"}, "alan@two.example", onlyThese},
 		"every user":                  {[]string{"passwd", "-f", db, ""}, "alan@two.example alice@one.example bob jörg@one.example", onlyThese},
 		"user of a realm":             {[]string{"passwd", "-f", db, "-u", "two.example", ""}, "alan", onlyThese},
 		"one user only":               {[]string{"passwd", "-f", db, "alice", ""}, "", onlyThese},

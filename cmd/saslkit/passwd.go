@@ -24,6 +24,7 @@ type passwd struct {
 	password passwordSource
 
 	all, scram, otp, noPlain bool
+	except                   []string // of all
 	options                  mech.SecretOptions
 	remove, disable, enable  bool
 	ifNew, ifExists          bool
@@ -32,7 +33,7 @@ type passwd struct {
 func newPasswdCommand(std *stdio) *cobra.Command {
 	p := &passwd{std: std}
 	cmd := &cobra.Command{
-		Use:   "passwd [-f FILE] [-u REALM] [options] {USER | --all --scram}",
+		Use:   "passwd [-f FILE] [-u REALM] [options] {USER | --all --scram [--except USER]...}",
 		Short: "Set a user's password in a sasldb file, delete or disable him",
 		Long: `Sets the password of USER, who may be user@realm; without a realm it is the
 host's name, as for saslpasswd2. A file that is missing is made.
@@ -50,8 +51,9 @@ either. A new password does not enable him.
 With --all --scram, SCRAM keys are made of the passwords that the file holds, and nobody
 gets a new one: for all users, or those of REALM if -u is given, in one commit. With
 --no-plain the keys take the place of the passwords, also for who had keys already. Who
-has no password stored or is disabled stays as he is; standard error tells how many. An
-interrupt leaves the file as it was. A user takes some 20 ms of one processor.`,
+has no password stored, is disabled, or is named by --except stays as he is; standard
+error tells how many. A name behind --except that nobody has is an error, and an interrupt
+ends it: both leave the file as it was. A user takes some 20 ms of one processor.`,
 		Example: `  # set a password, which is asked for twice
   saslkit passwd alice@example.com
   # store SCRAM keys in the place of the password
@@ -63,7 +65,9 @@ interrupt leaves the file as it was. A user takes some 20 ms of one processor.`,
   saslkit passwd --enable alice@example.com
   # make SCRAM keys of all passwords, first beside them, then in their place
   saslkit passwd --all --scram
-  saslkit passwd --all --scram --no-plain`,
+  saslkit passwd --all --scram --no-plain
+  # the same, but for who has a device that needs CRAM-MD5
+  saslkit passwd --all --scram --no-plain --except alice@example.com`,
 		Args: p.arguments, ValidArgsFunction: users,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := p.contradiction(); err != nil {
@@ -91,6 +95,7 @@ func (p *passwd) register(f *pflag.FlagSet) {
 	f.StringVarP(&p.realm, "realm", "u", "", "the `REALM` of a name without one (default: the host's name)")
 	p.format.register(f)
 	f.BoolVar(&p.all, "all", false, "make keys of the passwords of all users, with --scram; -u: of that realm")
+	f.StringArrayVar(&p.except, "except", nil, "leave this `USER` out of --all; again for another")
 	f.BoolVar(&p.scram, "scram", false, "store SCRAM keys as well")
 	f.BoolVar(&p.otp, "otp", false, "store a series of one-time passwords as well (10 to 63 characters)")
 	f.IntVar(&p.options.Iterations, "iterations", 0, "`COUNT` of the SCRAM keys, 4096 to 1000000 (default 10000)")
@@ -116,6 +121,9 @@ func (p *passwd) arguments(cmd *cobra.Command, args []string) error {
 
 // contradiction finds options that do not go together.
 func (p *passwd) contradiction() error {
+	if p.except != nil && !p.all {
+		return usage("passwd: --except needs --all")
+	}
 	alone := []string{}
 	for name, given := range map[string]bool{"--delete": p.remove, "--disable": p.disable, "--enable": p.enable} {
 		if given {

@@ -26,7 +26,8 @@ import (
 type rekeying struct {
 	std        *stdio
 	path       string
-	realms     []string // the spellings of the one that is meant; nil: all realms
+	realms     []string     // the spellings of the one that is meant; nil: all realms
+	except     [][]userName // who is left out, each with the names under which he may be stored
 	iterations int
 	noPlain    bool
 	derive     deriving
@@ -41,13 +42,13 @@ type rekeying struct {
 const maxKeyRounds = 20
 
 // A rekeyed counts users by what became of them.
-type rekeyed struct{ all, made, same, bare, disabled, dropped int }
+type rekeyed struct{ all, made, same, bare, disabled, excepted, dropped int }
 
 // rekeying is the change that --all asks for.
 func (p *passwd) rekeying(flags *pflag.FlagSet) (*rekeying, error) {
 	var other string
 	flags.Visit(func(f *pflag.Flag) {
-		if !slices.Contains([]string{"all", "scram", "no-plain", "iterations", "realm", "file"}, f.Name) {
+		if !slices.Contains([]string{"all", "scram", "no-plain", "iterations", "except", "realm", "file"}, f.Name) {
 			other = f.Name
 		}
 	})
@@ -66,6 +67,13 @@ func (p *passwd) rekeying(flags *pflag.FlagSet) (*rekeying, error) {
 		if prepared, err := storedName("the realm", p.realm); err == nil {
 			r.realms = append(r.realms, prepared)
 		}
+	}
+	for _, given := range p.except {
+		names, err := possibleNames(given, p.realm)
+		if err != nil {
+			return nil, usage("passwd: --except: %w", err)
+		}
+		r.except = append(r.except, names)
 	}
 	return r, nil
 }
@@ -100,12 +108,20 @@ func (r *rekeying) run(ctx context.Context) error {
 // be called again with newer content.
 func (r *rekeying) commit(tx *sasldb.Tx) error {
 	r.missing, r.rekeyed = nil, rekeyed{}
+	left, err := r.leftOut(tx)
+	if err != nil {
+		return err
+	}
 	for user, realm := range tx.Users() {
 		if r.realms != nil && !slices.Contains(r.realms, realm) {
 			continue
 		}
 		r.all++
 		name := userName{user, realm}
+		if left[name] {
+			r.excepted++
+			continue
+		}
 		err := tx.Update(name.request(), func(e verifier.Entry) (verifier.Entry, error) { return r.change(name, e) })
 		if err != nil && !errors.Is(err, errUntouched) {
 			return err
@@ -118,6 +134,20 @@ func (r *rekeying) commit(tx *sasldb.Tx) error {
 		return no("%s: no user of realm %q", r.path, r.realms[0])
 	}
 	return nil
+}
+
+// leftOut are the users whom --except names. One whom the file does not have is an error:
+// he is misspelt, and somebody else would lose his password.
+func (r *rekeying) leftOut(tx *sasldb.Tx) (map[userName]bool, error) {
+	left := map[userName]bool{}
+	for _, names := range r.except {
+		i := slices.IndexFunc(names, func(n userName) bool { return len(tx.User(n.user, n.realm)) > 0 })
+		if i < 0 {
+			return nil, noSuchUser(names[0], r.path)
+		}
+		left[names[i]] = true
+	}
+	return left, nil
 }
 
 // change decides what becomes of a user. His secrets of other kinds stay what they are.
@@ -187,6 +217,7 @@ func (r *rekeying) String() string {
 		{r.same, "had them already", "had them already"},
 		{r.bare, "has no password stored", "have no password stored"},
 		{r.disabled, "is disabled", "are disabled"},
+		{r.excepted, "is left out", "are left out"},
 		{r.dropped, "password is not stored any more", "passwords are not stored any more"},
 	} {
 		if part.n > 0 {

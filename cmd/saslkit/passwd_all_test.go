@@ -178,6 +178,34 @@ func TestPasswdAllRefuses(t *testing.T) {
 	t.Cleanup(func() { wantHeld(t, db, before) })
 }
 
+// Who is left out keeps what he has, and is there.
+func TestPasswdAllExcept(t *testing.T) {
+	t.Parallel()
+	db := createDB(t, password("al", "e", "x"), password("bo", "e", "x"), password("fax", "e", "x"), password("fax", "f", "x"), password("\uff46\uff41\uff58", "e", "x"))
+	before := held(t, db)
+	all := func(args ...string) []string {
+		return append([]string{"passwd", "-f", db, "--all", "--scram", "--no-plain"}, args...)
+	}
+	checkAll(t, []commandCase{
+		{name: "nobody of that name", args: all("--except", "fax@e", "--except", "fox@e"), code: 1, err: []string{"no user fox@e"}},
+		{name: "nobody in that realm", args: all("--except", "fax"), code: 1, err: []string{"no user fax@"}},
+		{name: "nobody in the realm of -u", args: all("-u", "e", "--except", "fox"), code: 1, err: []string{"no user fox@e"}},
+		{name: "another realm than -u", args: all("-u", "e", "--except", "fax@f"), code: 2, err: []string{"passwd: --except: USER names a realm, and -u another"}},
+		{name: "no name", args: all("--except", ""), code: 2, err: []string{"--except: USER is empty"}},
+		{name: "not of all", args: []string{"passwd", "-f", db, "--except", "al@e", "bo@e"}, code: 2, err: []string{"--except needs --all"}},
+	})
+	wantHeld(t, db, before)
+	mustRun(t, "", "passwd", "-f", db, "--disable", "bo@e")
+	const wide = "\uff46\uff41\uff58@e" // another user than fax
+	commandCase{name: "two", args: all("--except", "fax@e", "--except", wide, "--except", "fax@e"), err: []string{
+		"made keys for 2 users of " + db + "; 1 is disabled; 2 are left out; 2 passwords are not stored any more\n",
+	}}.check(t)
+	plain := []string{"userPassword=x"}
+	wantHeld(t, db, map[string][]string{"al@e": withKeys(), "bo@e": {"saslkit-disabled:userPassword"}, "fax@e": plain, "fax@f": withKeys(), wide: plain})
+	commandCase{name: "with -u", args: all("-u", "e", "--except", "fax"), err: []string{"made keys for 1 user of", "1 is disabled; 1 is left out;"}}.check(t)
+	wantHeld(t, db, map[string][]string{"al@e": withKeys(), "bo@e": {"saslkit-disabled:userPassword"}, "fax@e": plain, "fax@f": withKeys(), wide: withKeys()})
+}
+
 // An empty file has nobody, which is no error.
 func TestPasswdAllOfNobody(t *testing.T) {
 	t.Parallel()

@@ -101,10 +101,11 @@ type ClientExchange struct {
 
 var _ sasl.Client = (*ClientExchange)(nil)
 
-// NewClient picks a mechanism and begins a login. If none fits, the *[Error] says for each
-// candidate why not; its class, [mech.MechanismUnavailable], [mech.TooWeak] or
-// [mech.EncryptionRequired], is that of the one that came closest. The error for Layers
-// that contradict themselves matches [mech.ErrLayers].
+// NewClient picks a mechanism and begins a login. If none fits, the error says for each
+// candidate why not; it is an *[Error], as [errors.As] finds it, whose class,
+// [mech.MechanismUnavailable], [mech.TooWeak] or [mech.EncryptionRequired], is that of the
+// one that came closest. The error for Layers that contradict themselves matches
+// [mech.ErrLayers].
 func NewClient(cfg ClientConfig) (*ClientExchange, error) {
 	cfg = cfg.complete()
 	if err := cfg.Layers.Validate(); err != nil {
@@ -112,7 +113,7 @@ func NewClient(cfg ClientConfig) (*ClientExchange, error) {
 	}
 	m, err := cfg.choose()
 	if err != nil {
-		return nil, err
+		return nil, told(err)
 	}
 	x := &ClientExchange{
 		row:      m,
@@ -147,7 +148,7 @@ func (x *ClientExchange) Mechanism() string { return x.row.Name }
 func (x *ClientExchange) Start() (mechanism string, initial []byte, err error) {
 	initial, err = x.client.Start()
 	x.spoken = x.spoken || err == nil && initial != nil
-	return x.row.Name, initial, err
+	return x.row.Name, initial, told(err)
 }
 
 // Next implements go-sasl's Client. It never returns nil without an error: go-smtp's
@@ -155,22 +156,23 @@ func (x *ClientExchange) Start() (mechanism string, initial []byte, err error) {
 func (x *ClientExchange) Next(challenge []byte) ([]byte, error) {
 	response, err := x.client.Next(challenge)
 	x.spoken = x.spoken || err == nil
-	return response, err
+	return response, told(err)
 }
 
 // Finish must be called when the protocol reported success. An error means that
 // the login must not be trusted: the server did not prove that it knows the
 // password, although the mechanism lets it or the policy asks for it, or what
-// [ClientConfig.ChannelBinding] asks for did not come about. The *[Error] is of class
-// [mech.ServerNotVerified] or [mech.TooWeak], or that of a step that failed before.
+// [ClientConfig.ChannelBinding] asks for did not come about. It is an *[Error], as
+// [errors.As] finds it, of class [mech.ServerNotVerified] or [mech.TooWeak], or that of a
+// step that failed before.
 func (x *ClientExchange) Finish() error {
 	x.assurance, x.finished = Assurance{}, false
 	if err := x.client.Finish(); err != nil {
-		return err
+		return told(err)
 	}
 	shown := x.client.Assurance()
 	if err := x.check(shown); err != nil {
-		return err
+		return told(err)
 	}
 	x.assurance, x.finished = shown, true
 	return nil
@@ -194,6 +196,16 @@ func (x *ClientExchange) check(shown Assurance) error {
 
 // Assurance says what the exchange has shown: nothing before Finish returned nil.
 func (x *ClientExchange) Assurance() Assurance { return x.assurance }
+
+// told is an error of a client with its cause in the text: there is no peer here from
+// whom it must be kept.
+func told(err error) error {
+	var e *Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	return e.Detailed()
+}
 
 // tooEarly is the error for a success that nothing of ours can have led to.
 func tooEarly() *Error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/smtp"
 	"strings"
 	"testing"
 
@@ -166,5 +167,25 @@ func TestNoChoiceIsBounded(t *testing.T) {
 	}
 	if len(mech.All()) > maxListed {
 		t.Errorf("a sentence has room for %d mechanisms, and there are %d", maxListed, len(mech.All()))
+	}
+}
+
+// What a program prints that does not look inside: the cure is in it.
+func TestClientErrorsSayWhy(t *testing.T) {
+	t.Parallel()
+	_, none := NewClient(ClientConfig{Credentials: Credentials{Username: "al", Password: "pw"}, Offered: []string{"PLAIN"}})
+	_, _, host := SMTPAuth(ClientConfig{Host: "other.example"}).Start(&smtp.ServerInfo{Name: "mail.example", TLS: true})
+	_, unknown := NewClient(ClientConfig{Mechanisms: []string{"SCRAM"}})
+	early := (&ClientExchange{row: mech.PLAIN, client: &fakeClient{}}).Finish()
+	for want, err := range map[string]error{
+		"only under TLS: PLAIN": none,
+		`the login is for "other.example" and the connection to "mail.example"`: host,
+		`no mechanism "SCRAM"`:     unknown,
+		"before anything was sent": early,
+	} {
+		var e *Error
+		if err == nil || !strings.Contains(err.Error(), want) || !errors.As(err, &e) {
+			t.Errorf("got %v, want %q", err, want)
+		}
 	}
 }

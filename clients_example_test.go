@@ -74,7 +74,7 @@ func ExampleClientExchange_Finish() {
 	fmt.Println(client.Finish())
 	// Output:
 	// SCRAM-SHA-256 <nil>
-	// sasl: the server did not prove its identity
+	// sasl: the server did not prove its identity: mech: success was reported and the proof of it did not come
 }
 
 // Why a mechanism is used, and why the others are not.

@@ -80,7 +80,7 @@ func (c ClientConfig) to(server *smtp.ServerInfo) (ClientConfig, error) {
 		c.Host = server.Name
 	}
 	if !strings.EqualFold(c.Host, server.Name) {
-		return c, &Error{Class: mech.ServerNotVerified, Code: "wrong-host", Err: fmt.Errorf("saslkit: the login is for %q and the connection to %q", c.Host, server.Name)}
+		return c, told(&Error{Class: mech.ServerNotVerified, Code: "wrong-host", Err: fmt.Errorf("saslkit: the login is for %q and the connection to %q", c.Host, server.Name)})
 	}
 	c.Channel.Secure = c.Channel.Secure || server.TLS
 	c.Layers.Max = 0 // net/smtp has no place to put one on
@@ -94,7 +94,7 @@ func (a *smtpAuth) Next(fromServer []byte, more bool) ([]byte, error) {
 	a.unsent = nil
 	switch {
 	case x == nil:
-		return nil, &Error{Class: mech.Malformed, Code: "protocol", Err: ErrExchangeOver}
+		return nil, told(&Error{Class: mech.Malformed, Code: "protocol", Err: ErrExchangeOver})
 	case more && unsent != nil:
 		return unsent, nil // whatever stands in the challenge, which only asks for it
 	case more:
@@ -102,7 +102,7 @@ func (a *smtpAuth) Next(fromServer []byte, more bool) ([]byte, error) {
 	}
 	a.exchange = nil
 	if unsent != nil {
-		return nil, tooEarly()
+		return nil, told(tooEarly())
 	}
 	return nil, x.Finish()
 }

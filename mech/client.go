@@ -2,6 +2,7 @@ package mech
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/saslkit/saslkit/internal/secret"
@@ -145,7 +146,7 @@ func (c *client) Finish() error {
 		return c.failed
 	}
 	if c.unproven {
-		c.failed = &Error{Class: ServerNotVerified, Code: "bad-server"}
+		c.failed = badServer(errNoProof)
 		return c.failed
 	}
 	return nil
@@ -153,6 +154,17 @@ func (c *client) Finish() error {
 
 // Assurance implements Client for all mechanisms.
 func (c *client) Assurance() Assurance { return c.shown }
+
+// Why a server is not believed.
+var (
+	errNoProof    = errors.New("mech: success was reported and the proof of it did not come")
+	errWrongProof = errors.New("mech: the proof is not that of somebody who knows the password")
+	errNonce      = errors.New("mech: the nonce does not begin with ours")
+)
+
+func badServer(err error) *Error {
+	return &Error{Class: ServerNotVerified, Code: "bad-server", Err: err}
+}
 
 // proven notes that the server has proven itself.
 func (c *client) proven() { c.unproven, c.shown.ServerProven = false, true }

@@ -1,6 +1,7 @@
 package mech
 
 import (
+	"cmp"
 	"crypto/md5"
 	"errors"
 	"slices"
@@ -154,7 +155,7 @@ func (c *digestMD5Client) awaitRspauth(challenge []byte) ([]byte, clientState, e
 	got, err := parseRspauth(challenge)
 	want := c.sent.compute(c.ha1, ":")
 	if err != nil || !secret.Equal(got, want[:]) {
-		return nil, nil, &Error{Class: ServerNotVerified, Code: "bad-server", Err: err}
+		return nil, nil, badServer(cmp.Or(err, errWrongProof))
 	}
 	if c.shown.Layer, err = c.qop.layer(c.ha1, digestlayer.Client, c.Layers, c.peerBuffer); err != nil {
 		return nil, nil, err

@@ -76,7 +76,7 @@ func (c Class) String() string {
 
 // An Error is why an exchange failed. Its text is that of its class and holds
 // nothing about users, secrets or stores, so that it may reach the peer; the
-// cause is for the log, through [errors.Is], [errors.As] or LogValue.
+// cause is for the log, through [errors.Is], [errors.As], Detail or LogValue.
 type Error struct {
 	Class Class
 	Code  string // finer than the class, such as "empty-password"; for logs and tests
@@ -111,6 +111,21 @@ func (e *Error) Detail() string {
 	}
 	return e.Code + ": " + e.Err.Error()
 }
+
+// Detailed returns an error that is e and says the cause in its text too: for who is
+// not the peer of a server, such as a client or a test.
+func (e *Error) Detailed() error { return &detailed{e} }
+
+type detailed struct{ e *Error }
+
+func (d *detailed) Error() string {
+	if d.e.Err == nil {
+		return d.e.Error() + ": " + d.e.Code
+	}
+	return d.e.Error() + ": " + d.e.Err.Error()
+}
+
+func (d *detailed) Unwrap() error { return d.e }
 
 // ErrExchangeOver: a step was taken after the exchange had ended.
 var ErrExchangeOver = errors.New("mech: exchange is over")

@@ -67,7 +67,7 @@ func ExampleSecrets() {
 	// Output:
 	// SCRAM-SHA-256 <nil>
 	// SCRAM-SHA-1 <nil>
-	// the old password: sasl: authentication failed
+	// the old password: sasl: authentication failed: verifier: wrong password
 }
 
 // The keys of RFC 7677 section 3, as PostgreSQL and Cyrus SASL write them.

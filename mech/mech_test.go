@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/hex"
+	"errors"
 	"math/big"
 	"net"
 	"regexp"
@@ -17,6 +18,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/saslkit/saslkit/verifier"
 )
 
 func TestTableIsSound(t *testing.T) {
@@ -279,5 +282,25 @@ func TestTLSBinding(t *testing.T) {
 	}
 	if TLSBinding(tls.ConnectionState{}, leaf) != nil {
 		t.Error("a binding before the handshake")
+	}
+}
+
+func TestErrorDetailed(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		e    *Error
+		want string
+	}{
+		{&Error{Class: Unavailable, Code: "unavailable", Err: errors.New("sql: no route")}, "sasl: temporary authentication failure: sql: no route"},
+		{&Error{Class: Limit, Code: "too-long"}, "sasl: message too long: too-long"},
+	} {
+		err := c.e.Detailed()
+		var found *Error
+		if err.Error() != c.want || !errors.As(err, &found) || found != c.e || AsError(err) != c.e {
+			t.Errorf("%q, want %q, from which the error is found", err, c.want)
+		}
+		if errors.Is(err, verifier.ErrUnavailable) != (c.e.Class == Unavailable) {
+			t.Errorf("%q does not match what it was made of", err)
+		}
 	}
 }

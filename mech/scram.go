@@ -356,7 +356,7 @@ func (c *scramClient) awaitServerFirst(challenge []byte) ([]byte, clientState, e
 		return nil, nil, err
 	}
 	if !strings.HasPrefix(m.nonce, c.first.nonce) || len(m.nonce) < len(c.first.nonce)+leastAdded {
-		return nil, nil, &Error{Class: ServerNotVerified, Code: "nonce"}
+		return nil, nil, &Error{Class: ServerNotVerified, Code: "nonce", Err: errNonce}
 	}
 	if err := c.checkIterations(m.iterations); err != nil {
 		return nil, nil, err
@@ -403,9 +403,9 @@ func (c *scramClient) awaitServerFinal(challenge []byte) ([]byte, clientState, e
 	case errors.As(err, &e) && e.Class == ServerRefused:
 		return nil, nil, err
 	case err != nil:
-		return nil, nil, &Error{Class: ServerNotVerified, Code: "bad-server", Err: err}
+		return nil, nil, badServer(err)
 	case !secret.Equal(m.signature, c.answer):
-		return nil, nil, &Error{Class: ServerNotVerified, Code: "bad-server"}
+		return nil, nil, badServer(errWrongProof)
 	}
 	c.proven()
 	c.shown.Binding = c.first.binding

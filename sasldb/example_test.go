@@ -72,7 +72,7 @@ func ExampleOpen() {
 	login("crayon")
 	// Output:
 	// pencil: "alice@example.com" <nil>
-	// pencil: "" sasl: authentication failed
+	// pencil: "" sasl: authentication failed: verifier: wrong password
 	// crayon: "alice@example.com" <nil>
 }
 

@@ -15,8 +15,9 @@
 //
 // # What the errors say
 //
-// An error of the server is a *[saslkit.Error], which says what a client learns; its
-// Detail is what the log has. Test for a cause with [errors.Is]:
+// An error of the server says what the log has. Beneath it, for [errors.As], is the
+// *[saslkit.Error] whose text is what a client learns. Test for a cause with
+// [errors.Is]:
 //
 //	if !errors.Is(err, verifier.ErrWrongPassword) { … }
 //

@@ -23,9 +23,9 @@ func ExampleLogin() {
 	_, err = saslkittest.Login(auth, saslkit.Channel{Secure: true}, "SCRAM-SHA-256", "alice", "crayon")
 	fmt.Println("wrong password:", err, errors.Is(err, verifier.ErrWrongPassword))
 	// Output:
-	// in the clear: sasl: encryption required for the requested mechanism
+	// in the clear: sasl: encryption required for the requested mechanism: saslkit: PLAIN: the policy in the clear asks for noplaintext: only under TLS
 	// under TLS: alice <nil>
-	// wrong password: sasl: authentication failed true
+	// wrong password: sasl: authentication failed: verifier: wrong password true
 }
 
 // A realm that nobody serves, and one that is left away.
@@ -43,5 +43,5 @@ func ExampleClient() {
 	// Output:
 	// alice: "alice@example.com" <nil>
 	// alice@example.com: "alice@example.com" <nil>
-	// alice@example.net: "" sasl: authentication failed
+	// alice@example.net: "" sasl: authentication failed: verifier: no such user: realm: realm is not served here
 }

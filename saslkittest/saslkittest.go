@@ -9,9 +9,9 @@ import (
 )
 
 // Login runs a whole exchange of one mechanism, our client against the server
-// that auth configures, and returns who logged in. The error is the server's
-// *[saslkit.Error], or the client's if the client broke off. It does not need a
-// *[testing.T] and may be called concurrently.
+// that auth configures, and returns who logged in. The error is a *[saslkit.Error], as
+// [errors.As] finds it: the server's, or the client's if the client broke off. Its text
+// says the cause. Login does not need a *[testing.T] and may be called concurrently.
 func Login(auth *saslkit.Authenticator, ch saslkit.Channel, mechanism, user, password string) (saslkit.Result, error) {
 	return Client{
 		Mechanism:   mechanism,
@@ -50,7 +50,7 @@ func (c Client) Login(auth *saslkit.Authenticator) (saslkit.Result, error) {
 	defer peer.Close()
 	server, err := peer.Start(c.Mechanism)
 	if err != nil {
-		return saslkit.Result{}, err
+		return saslkit.Result{}, mech.AsError(err).Detailed()
 	}
 	client, err := saslkit.NewClient(saslkit.ClientConfig{
 		Credentials: c.Credentials,
@@ -85,8 +85,11 @@ func converse(client *saslkit.ClientExchange, server *saslkit.Exchange) error {
 	}
 	for range maxSteps {
 		challenge, done, err := server.Next(response)
-		if err != nil || done {
-			return err
+		switch {
+		case err != nil:
+			return mech.AsError(err).Detailed()
+		case done:
+			return nil
 		}
 		if response, err = client.Next(challenge); err != nil {
 			return err

@@ -62,7 +62,7 @@ func ExampleVerifier() {
 	// Output:
 	// contract: <nil>
 	// offered under TLS: [PLAIN LOGIN]
-	// sasl: authentication failed
+	// sasl: authentication failed: verifier: wrong password
 }
 
 // One callback is enough where passwords are kept, and every mechanism works.
@@ -162,13 +162,13 @@ func ExampleNewThrottle() {
 	channel := saslkit.Channel{Secure: true, Remote: netip.MustParseAddrPort("192.0.2.7:41000")}
 	for _, password := range []string{"crayon", "eraser", "ruler", "pencil"} {
 		_, err := saslkittest.Login(auth, channel, "PLAIN", "alice", password)
-		fmt.Println(err, errors.Is(err, verifier.ErrThrottled))
+		fmt.Println("wrong:", errors.Is(err, verifier.ErrWrongPassword), "throttled:", errors.Is(err, verifier.ErrThrottled))
 	}
 	// Output:
-	// sasl: authentication failed false
-	// sasl: authentication failed false
-	// sasl: authentication failed false
-	// sasl: temporary authentication failure true
+	// wrong: true throttled: false
+	// wrong: true throttled: false
+	// wrong: true throttled: false
+	// wrong: false throttled: true
 }
 
 // SCRAM keys move between programs; the password is not needed, and cannot be had.

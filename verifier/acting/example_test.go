@@ -40,7 +40,7 @@ func Example() {
 	}
 	// Output:
 	// alice@example.com acts as sales@example.com
-	// sasl: not permitted to act as the requested identity
+	// sasl: not permitted to act as the requested identity: acting: "alice@example.com" as "root@example.com": no rule: verifier: may not act as the requested identity
 }
 
 // A rule knows names; with the store behind it nobody acts as who is locked, or does not

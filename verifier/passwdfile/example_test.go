@@ -45,7 +45,7 @@ func Example() {
 	// Output:
 	// alice, SCRAM-SHA-256: <nil>
 	// alice, PLAIN: <nil>
-	// bob, SCRAM-SHA-256: sasl: authentication failed
+	// bob, SCRAM-SHA-256: sasl: authentication failed: passwdfile: verifier: user has no secret of a usable kind
 	// bob, PLAIN: <nil>
 }
 

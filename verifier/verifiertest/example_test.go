@@ -45,7 +45,7 @@ func ExampleFaulty() {
 	}
 	// Output:
 	// <nil>
-	// sasl: temporary authentication failure
+	// sasl: temporary authentication failure: connection reset by peer
 	// <nil>
 }
 

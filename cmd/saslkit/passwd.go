@@ -52,8 +52,8 @@ With --all --scram, SCRAM keys are made of the passwords that the file holds, an
 gets a new one: for all users, or those of REALM if -u is given, in one commit. With
 --no-plain the keys take the place of the passwords, also for who had keys already. Who
 has no password stored, is disabled, or is named by --except stays as he is; standard
-error tells how many. A name behind --except that nobody has is an error, and an interrupt
-ends it: both leave the file as it was. A user takes some 20 ms of one processor.`,
+error tells how many. A name behind --except that nobody has is an error; that and an
+interrupt leave the file as it was. A user takes some 20 ms of one processor.`,
 		Example: `  # set a password, which is asked for twice
   saslkit passwd alice@example.com
   # store SCRAM keys in the place of the password

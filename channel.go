@@ -3,13 +3,15 @@ package saslkit
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"net"
 	"net/netip"
 
 	"github.com/saslkit/saslkit/mech"
 )
 
 // A Channel is what is known about the connection that carries an exchange. It
-// is asked for at every start, since STARTTLS changes it.
+// is asked for at every start, since STARTTLS changes it. [ServerConn] makes one of a
+// server's connection.
 type Channel struct {
 	// Secure says that the client's wire is encrypted: by our TLS, or because
 	// a trusted proxy says so.
@@ -26,7 +28,8 @@ type Channel struct {
 	External string
 
 	// Remote and Local are the addresses of client and server, for the guard, the log
-	// and stores that look at them; the zero value if unknown.
+	// and stores that look at them; the zero value if unknown. Without Remote a Guard
+	// cannot tell who guesses.
 	Remote, Local netip.AddrPort
 }
 
@@ -48,6 +51,31 @@ func (c *Channel) canBind() bool {
 		}
 	}
 	return c.bindable == someBinding
+}
+
+// ServerConn describes a server's connection as it is now: whether it is under TLS, which
+// it is if it has the method ConnectionState of a *[tls.Conn], what there is to bind to,
+// and who is at its ends. The leaf is as for [ServerTLS].
+//
+// What a client's certificate proves is the site's to say: it sets External. Behind a
+// proxy the addresses, and Secure, are what the proxy tells.
+func ServerConn(conn net.Conn, leaf *x509.Certificate) Channel {
+	var ch Channel
+	if t, ok := conn.(interface{ ConnectionState() tls.ConnectionState }); ok {
+		ch = ServerTLS(t.ConnectionState(), leaf)
+	}
+	ch.Remote, ch.Local = addrPort(conn.RemoteAddr()), addrPort(conn.LocalAddr())
+	return ch
+}
+
+// addrPort is the zero value for what is not an address and a port, such as a unix
+// socket.
+func addrPort(a net.Addr) netip.AddrPort {
+	if a == nil {
+		return netip.AddrPort{}
+	}
+	ap, _ := netip.ParseAddrPort(a.String())
+	return ap
 }
 
 // ServerTLS describes a server's channel under TLS. The leaf is the certificate

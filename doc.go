@@ -27,8 +27,8 @@
 //
 // Each connection has a [Peer], made from a [PeerConfig]: the service, a
 // [realm.Policy], which says where names are cut, and a function that returns the
-// [Channel] as it is now. A Peer has the methods that go-smtp and go-imap look
-// for, so that a session embeds it and is done:
+// [Channel] as it is now, as [ServerConn] makes it. A Peer has the methods that go-smtp
+// and go-imap look for, so that a session embeds it and is done:
 //
 //	type session struct {
 //		*saslkit.Peer
@@ -37,7 +37,8 @@
 //
 // [Peer.Result] says who logged in. [Peer.Login] and [Peer.APOP] are for the
 // commands of IMAP and POP3 that are no mechanisms. For other hosts [Peer.Start]
-// gives an [Exchange], whose [Exchange.Step] consumes one client response.
+// gives an [Exchange], whose [Exchange.Step] consumes one client response. The example
+// of Exchange is the whole of a server's AUTH, with its base64.
 //
 // What the client is told when it fails is in the [Error]: its class alone decides,
 // and [mech.Error.SMTP], [mech.Error.IMAP] and [mech.Error.POP3] are the replies. Hosts
@@ -56,7 +57,17 @@
 //
 // Whether the wire is encrypted is what [Channel.Secure] says, and nobody else
 // looks: behind a proxy that ends TLS the host says so. The Channel is asked for at
-// every start, since STARTTLS changes it.
+// every start, since STARTTLS changes it. Who guesses is known by [Channel.Remote]:
+// without it a guard counts users and no addresses, and the log names nobody to ban.
+//
+// A [Peer] is of one connection. In one that two connections share the one is logged in
+// as the other.
+//
+// Without [PeerConfig.MapError] go-smtp answers a wrong password with 454, which
+// clients try again for ever.
+//
+// Realms are compared byte by byte. With the zero [realm.Policy] a sasldb's users, who
+// are in a realm, do not exist; the log then says which realms the store has.
 //
 // A list of mechanisms that nobody can use is an error of Validate and not of the
 // first login; call it.

@@ -68,7 +68,7 @@ func ExampleAuthenticator_NewPeer() {
 		Service: "smtp",
 		Realm:   realm.Policy{Default: "example.com"},
 		Channel: func() saslkit.Channel {
-			return saslkit.Channel{Secure: true} // saslkit.ServerTLS(conn.ConnectionState(), certificate)
+			return saslkit.Channel{Secure: true} // saslkit.ServerConn(conn, certificate)
 		},
 		MapError: func(e *saslkit.Error) error { // a *smtp.SMTPError, in go-smtp
 			code, enhanced, text := e.SMTP()

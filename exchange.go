@@ -16,8 +16,10 @@ import (
 )
 
 // An Exchange is one login attempt on the server's side. It is used once, from
-// one goroutine. Protocols that can carry data with success use [Exchange.Step];
-// go-sasl hosts, which cannot, use [Exchange.Next].
+// one goroutine. Protocols that can carry data with success, as LDAP and XMPP do, use
+// [Exchange.Step]; others, SMTP, IMAP and POP3 among them, use [Exchange.Next], as
+// go-sasl's hosts do. The host decodes base64, and replies to a client that cancels;
+// such an exchange is settled by the next Start or when the peer is closed.
 type Exchange struct {
 	secret.Opaque
 	peer    *Peer
@@ -67,10 +69,10 @@ func (x *Exchange) Named() (user, realm string) { return x.user, x.realm }
 // after the end fails with [ErrExchangeOver].
 func (x *Exchange) Step(response []byte) Outcome { return x.advance(response, true) }
 
-// Next is Step for go-sasl hosts, which cannot carry data with success or failure:
-// it travels as one more challenge, to which the client answers once. What it
-// answers does not matter (go-imap v1 repeats the previous response for an empty
-// line). Errors are mapped, see [PeerConfig.MapError].
+// Next is Step for hosts that cannot carry data with success or failure, those of go-sasl
+// among them: it travels as one more challenge, to which the client answers once. What
+// it answers does not matter (go-imap v1 repeats the previous response for an empty
+// line). Response is what it is for Step. Errors are mapped, see [PeerConfig.MapError].
 func (x *Exchange) Next(response []byte) (challenge []byte, done bool, err error) {
 	o := x.advance(response, false)
 	if o.State == Failed {

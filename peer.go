@@ -110,7 +110,9 @@ func (p *Peer) Auth(mechanism string) (sasl.Server, error) {
 func (p *Peer) Authenticate(mechanism string) (sasl.Server, error) { return p.Auth(mechanism) }
 
 // Start begins an exchange. A mechanism that is not advertised on this channel
-// is refused: hosts do not compare. An exchange that was under way is abandoned.
+// is refused: hosts do not compare. An exchange that was under way is abandoned. Who is
+// logged in stays so until another login succeeds, or [Peer.Forget]: most protocols
+// permit one, and the host refuses a second.
 // The error is an *[Error], not mapped, of class [mech.MechanismUnavailable],
 // [mech.TooWeak] or [mech.EncryptionRequired], and [mech.Cancelled] on a closed peer.
 func (p *Peer) Start(mechanism string) (*Exchange, error) {

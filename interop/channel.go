@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"net"
-	"net/netip"
 
 	"github.com/saslkit/saslkit"
 )
@@ -23,21 +22,11 @@ func CertificateChannel(leaf *x509.Certificate) func(net.Conn) saslkit.Channel {
 }
 
 func socketChannel(conn net.Conn, leaf *x509.Certificate) saslkit.Channel {
-	var ch saslkit.Channel
+	ch := saslkit.ServerConn(conn, leaf)
 	if t, ok := conn.(*tls.Conn); ok {
-		state := t.ConnectionState()
-		ch = saslkit.ServerTLS(state, leaf)
-		if len(state.VerifiedChains) > 0 {
-			ch.External = state.VerifiedChains[0][0].Subject.CommonName
+		if chains := t.ConnectionState().VerifiedChains; len(chains) > 0 {
+			ch.External = chains[0][0].Subject.CommonName
 		}
 	}
-	ch.Remote, ch.Local = addrPort(conn.RemoteAddr()), addrPort(conn.LocalAddr())
 	return ch
-}
-
-// addrPort is invalid for what is not an address and a port, such as a Unix
-// socket.
-func addrPort(a net.Addr) netip.AddrPort {
-	ap, _ := netip.ParseAddrPort(a.String())
-	return ap
 }

@@ -182,7 +182,7 @@ func TestProxy(t *testing.T) {
 			l, d := p.start(t, setup{
 				auth: &saslkit.Authenticator{Verifier: verifier.Static{labUser: labPassword}},
 				channel: func(conn net.Conn) saslkit.Channel {
-					return saslkit.Channel{Secure: true, External: labUser, Remote: client, Local: addrPort(conn.LocalAddr())}
+					return saslkit.Channel{Secure: true, External: labUser, Remote: client, Local: saslkit.ServerConn(conn, nil).Local}
 				},
 			})
 			d.say(p.plain)

@@ -60,9 +60,8 @@ func (s *smtpSession) Data(r io.Reader) error {
 // Reset ends a mail transaction; the login outlives it.
 func (s *smtpSession) Reset() {}
 
-// Logout settles a login that was under way when the client went. Stop the
-// server with Shutdown: its Close calls Logout from a goroutine of its own, which
-// a Peer does not bear.
+// Logout settles a login that was under way when the client went. go-smtp's Server.Close
+// calls it from another goroutine, which a Peer bears.
 func (s *smtpSession) Logout() error { return s.Close() }
 
 // smtpError makes go-smtp send the code and text of the table; any other type

@@ -1,11 +1,13 @@
 package daemon
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -177,12 +179,12 @@ func TestDovecotUnreadAnswers(t *testing.T) {
 	l := &ledger{}
 	auth := permissive(aliceStore())
 	auth.Guard = l
-	d := dovecotOf(auth)
-	d.times.write = 50 * time.Millisecond
-	r := startServer(t, &Server{Handler: d})
+	patient, hurried := dovecotOf(auth), dovecotOf(auth)
+	hurried.times.write = 50 * time.Millisecond
+	r := startServer(t, &Server{Handler: &inTurn{handlers: []Handler{patient, hurried}}})
+	other := dialDovecot(t, r.socket)
 	deaf := dialDovecot(t, r.socket)
 	deaf.lines = nil
-	other := dialDovecot(t, r.socket)
 	for i := 0; ; i++ {
 		if _, err := deaf.Write([]byte(tabs.Replace(authPlain(i, "alice", "wrong")) + "\n")); err != nil {
 			if ne, ok := err.(net.Error); ok && ne.Timeout() {
@@ -196,6 +198,16 @@ func TestDovecotUnreadAnswers(t *testing.T) {
 	}
 	eventually(t, "it is gone", func() bool { return r.Conns() == 1 && l.settled() })
 	other.ask(authPlain(1, "alice", "secret"), "OK 1 user=alice@example.org")
+}
+
+// An inTurn has a handler for each connection in the order of their coming.
+type inTurn struct {
+	handlers []Handler
+	conns    atomic.Int64
+}
+
+func (h *inTurn) ServeConn(ctx context.Context, c *Conn) {
+	h.handlers[h.conns.Add(1)-1].ServeConn(ctx, c)
 }
 
 // A line that has begun must end in time. Between lines there is no hurry.
@@ -234,11 +246,18 @@ func TestDovecotSlowLines(t *testing.T) {
 	c.want("end")
 	<-dripped
 	idle.ask(authPlain(1, "alice", "secret"), "OK 1 user=alice@example.org")
-	idle.Write([]byte("AUTH\t2\tPLAIN\tservice=smtp"))
-	idle.Write([]byte("\tresp=" + plainMessage("alice", "secret") + "\n"))
-	idle.want("OK 2 user=alice@example.org")
 	time.Sleep(2 * d.times.line)
 	idle.ask(authPlain(3, "alice", "secret"), "OK 3 user=alice@example.org")
+}
+
+// A line may come in pieces.
+func TestDovecotPieces(t *testing.T) {
+	t.Parallel()
+	c := dialDovecot(t, serveAuth(t, permissive(aliceStore())).socket)
+	for _, piece := range []string{"AUTH\t2\tPLAIN\tserv", "ice=smtp", "\tresp=" + plainMessage("alice", "secret"), "\n"} {
+		c.Write([]byte(piece))
+	}
+	c.want("OK 2 user=alice@example.org")
 }
 
 // What the log hears of clients: each once, and no password.
@@ -251,9 +270,9 @@ func TestDovecotLog(t *testing.T) {
 			panic("hunter2")
 		}
 	}
-	d := dovecotOf(auth)
-	d.Logger = logged.logger()
-	d.times.line = 20 * time.Millisecond
+	d, hurried := dovecotOf(auth), dovecotOf(auth)
+	d.Logger, hurried.Logger = logged.logger(), logged.logger()
+	hurried.times.line = 20 * time.Millisecond
 	r := startServer(t, &Server{Handler: d})
 	for _, c := range []struct {
 		say  []string
@@ -271,7 +290,8 @@ func TestDovecotLog(t *testing.T) {
 		p.want("end")
 		eventually(t, c.want, func() bool { return logged.count(c.want) == 1 })
 	}
-	p := dialDovecot(t, r.socket)
+	h := startServer(t, &Server{Handler: hurried})
+	p := dialDovecot(t, h.socket)
 	p.Write([]byte("AUTH"))
 	p.want("end")
 	eventually(t, "a slow line is logged", func() bool { return logged.count("does not complete its line") == 1 })
@@ -280,6 +300,7 @@ func TestDovecotLog(t *testing.T) {
 	p.ask(authPlain(1, "alice", "wrong"), "FAIL 1 user=alice@example.org")
 	p.Close()
 	r.stop(t)
+	h.stop(t)
 	if n := logged.count("hunter2"); n != 0 {
 		t.Errorf("the password is logged %d times", n)
 	}

@@ -75,18 +75,25 @@ func TestPwcheckInParts(t *testing.T) {
 func TestPwcheckTrouble(t *testing.T) {
 	t.Parallel()
 	var log lockedBuffer
-	m := startMux(t, &Pwcheck{
+	handler := Pwcheck{
 		Current: NewCurrent(muxSite(verifyFunc(func(context.Context, verifier.Request, string) (verifier.Account, error) {
 			return verifier.Account{}, verifier.ErrUnavailable
 		}))),
-		Logger: slog.New(slog.NewTextHandler(&log, nil)), times: connTimes{ofRequest: 20 * time.Millisecond},
-	})
-	for _, sent := range []string{"alice\x00canary-A7\x00", "alice\x00canary-A7", ""} {
-		if got := m.ask(t, sent); got != "" {
+		Logger: slog.New(slog.NewTextHandler(&log, nil)),
+	}
+	hurried := handler
+	hurried.times.ofRequest = 20 * time.Millisecond
+	m, h := startMux(t, &handler), startMux(t, &hurried)
+	if got := m.ask(t, "alice\x00canary-A7\x00"); got != "" {
+		t.Errorf("a store in trouble: %q", got)
+	}
+	for _, sent := range []string{"alice\x00canary-A7", ""} {
+		if got := h.ask(t, sent); got != "" {
 			t.Errorf("%q: %q", sent, got)
 		}
 	}
 	m.stop()
+	h.stop()
 	if text := log.String(); strings.Count(text, "a request that ends after") != 2 || strings.Contains(text, "canary") {
 		t.Errorf("the log:\n%s", text)
 	}

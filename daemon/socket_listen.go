@@ -77,10 +77,13 @@ func listenInet(ctx context.Context, s Socket) (net.Listener, error) {
 	return l, err
 }
 
+// ErrRemote says that other machines could reach a socket whose AllowRemote is not set.
+var ErrRemote = errors.New("not a loopback address")
+
 func localOnly(all ...netip.AddrPort) error {
 	for _, a := range all {
 		if !a.Addr().IsLoopback() {
-			return fmt.Errorf("%v is not a loopback address, and whoever reaches it can try passwords (use 127.0.0.1 or a unix socket, or set AllowRemote: --allow-remote)", a.Addr())
+			return fmt.Errorf("%v is %w, and whoever reaches it can try passwords (use 127.0.0.1 or a unix socket, or set AllowRemote: --allow-remote)", a.Addr(), ErrRemote)
 		}
 	}
 	return nil

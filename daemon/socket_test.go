@@ -163,7 +163,7 @@ func TestListenInet(t *testing.T) {
 		}
 	}
 	open := Socket{Address: "0.0.0.0:0"}
-	if _, err := Listen(t.Context(), open); err == nil || !strings.Contains(err.Error(), "not a loopback address") {
+	if _, err := Listen(t.Context(), open); !errors.Is(err, ErrRemote) || !strings.Contains(err.Error(), "is not a loopback address, and whoever") {
 		t.Errorf("0.0.0.0 without permission: %v", err)
 	}
 	open.AllowRemote = true

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 	"unicode/utf8"
 
@@ -292,28 +293,30 @@ func TestOptions(t *testing.T) {
 // TestServers: the next one is asked if one cannot answer, and not if it can.
 func TestServers(t *testing.T) {
 	t.Parallel()
-	down := &fake{answer: func(string, []any) ([]string, [][]any, error) { return nil, nil, coded("57P03") }}
-	hangs, up, other := &fake{}, &fake{answer: rows("password", "secret")}, &fake{answer: rows("password", "other")}
-	db := newDB(t, Options{Timeout: time.Millisecond * 50}, down, hangs, up, other)
-	for range 7 {
-		if _, err := db.VerifyPassword(t.Context(), alice, "secret"); err != nil {
-			t.Fatal(err)
+	synctest.Test(t, func(t *testing.T) {
+		down := &fake{answer: func(string, []any) ([]string, [][]any, error) { return nil, nil, coded("57P03") }}
+		hangs, up, other := &fake{}, &fake{answer: rows("password", "secret")}, &fake{answer: rows("password", "other")}
+		db := newDB(t, Options{Timeout: 50 * time.Millisecond}, down, hangs, up, other)
+		for range 7 {
+			if _, err := db.VerifyPassword(t.Context(), alice, "secret"); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
-	if n := len(hangs.asked()); n != 5 {
-		t.Errorf("the one that hangs was asked %d times, want 5", n)
-	}
-	if n := len(down.asked()); n != 7 {
-		t.Errorf("the one that says it is down was asked %d times, want 7", n)
-	}
-	if n := len(other.asked()); n != 0 {
-		t.Errorf("the last one was asked %d times", n)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := db.VerifyPassword(ctx, alice, "secret"); !errors.Is(err, verifier.ErrUnavailable) || !errors.Is(err, context.Canceled) {
-		t.Error(err)
-	}
+		if n := len(hangs.asked()); n != 5 {
+			t.Errorf("the one that hangs was asked %d times, want 5", n)
+		}
+		if n := len(down.asked()); n != 7 {
+			t.Errorf("the one that says it is down was asked %d times, want 7", n)
+		}
+		if n := len(other.asked()); n != 0 {
+			t.Errorf("the last one was asked %d times", n)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := db.VerifyPassword(ctx, alice, "secret"); !errors.Is(err, verifier.ErrUnavailable) || !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	})
 }
 
 func TestFresh(t *testing.T) {

@@ -20,19 +20,32 @@ const hidden = "<hidden>"
 //
 // What a mechanism's messages hold, redactResponse and redactChallenge know.
 // Besides, what we sent as a secret is hidden wherever the server repeats it:
-// some answer a command that they do not understand with the command.
+// some answer a command that they do not understand with the command, cut short or
+// spread over several lines.
 type tracer struct {
-	w       io.Writer // nil: hide, but print nothing
-	secrets []string  // the longest first: one may be part of another
+	w       io.Writer       // nil: hide, but print nothing
+	secrets []string        // the longest first: one may be part of another
+	pieces  map[string]bool // of their base64, of pieceSize bytes each
 }
+
+// pieceSize is how much of a secret's base64 is never shown, in bytes. Words of that
+// length are hardly ever in it by chance.
+const pieceSize = 6
 
 // hide hides a secret from now on, as it stands and in base64.
 func (t *tracer) hide(secret string) {
 	if secret == "" {
 		return
 	}
-	t.secrets = append(t.secrets, secret, base64.RawStdEncoding.EncodeToString([]byte(secret)))
+	encoded := base64.RawStdEncoding.EncodeToString([]byte(secret))
+	t.secrets = append(t.secrets, secret, encoded)
 	slices.SortFunc(t.secrets, func(a, b string) int { return len(b) - len(a) })
+	if t.pieces == nil {
+		t.pieces = make(map[string]bool)
+	}
+	for i := range max(0, len(encoded)-pieceSize+1) {
+		t.pieces[encoded[i:i+pieceSize]] = true
+	}
 }
 
 // response returns what may be shown of a message of ours. The message is
@@ -59,7 +72,24 @@ func (t *tracer) clean(text string) string {
 	for _, s := range t.secrets {
 		text = strings.ReplaceAll(text, s, hidden)
 	}
-	return shown(text)
+	return shown(t.withoutPieces(text))
+}
+
+func (t *tracer) withoutPieces(text string) string {
+	var b strings.Builder
+	end := 0 // of what is hidden
+	for i := range len(text) {
+		if i+pieceSize <= len(text) && t.pieces[text[i:i+pieceSize]] {
+			if i >= end {
+				b.WriteString(hidden)
+			}
+			end = i + pieceSize
+		}
+		if i >= end {
+			b.WriteByte(text[i])
+		}
+	}
+	return b.String()
 }
 
 func (t *tracer) client(line string) { t.print("C: " + shown(line)) }

@@ -69,3 +69,26 @@ func TestLongerSecretsAreHiddenFirst(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
+
+// A server repeats what it was told as it likes.
+func TestPartsOfSecretsAreHidden(t *testing.T) {
+	t.Parallel()
+	tr := &tracer{}
+	tr.hide("\x00alice\x00" + canary)
+	said := encoded("\x00alice\x00" + canary)
+	for name, test := range map[string]struct{ line, want string }{
+		"whole":               {"unknown: " + said, "unknown: <hidden>"},
+		"cut short":           {"unknown: " + said[:len(said)-3] + "...", "unknown: <hidden>..."},
+		"without its middle":  {"unknown: " + said[:10] + "..." + said[15:], "unknown: <hidden>...<hidden>"},
+		"the first of a line": {"unknown: " + said[:12], "unknown: <hidden>"},
+		"and the rest":        {said[12:], "<hidden>"},
+		"twice":               {said[3:11] + " " + said[3:11], "<hidden> <hidden>"},
+		"nothing of it":       {"5.5.2 Error: command not recognized", "5.5.2 Error: command not recognized"},
+		"a few bytes":         {said[:pieceSize-1], said[:pieceSize-1]},
+		"nothing":             {"", ""},
+	} {
+		if got := tr.clean(test.line); got != test.want {
+			t.Errorf("%s: %q, want %q", name, got, test.want)
+		}
+	}
+}

@@ -20,7 +20,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	defer os.RemoveAll(folder)
-	const text = "pwcheck_method: auxprop\nauxprop_plugin: sasldb\nmech_list: SCRAM-SHA-256, PLAIN\n"
+	const text = "pwcheck_method: auxprop\nauxprop_plugin: sasldb\nmech_list: SCRAM-SHA-256, PLAIN\nsasldb_path: /etc/mail/sasldb2\n"
 	if err := os.WriteFile(filepath.Join(folder, "smtpd.conf"), []byte(text), 0o644); err != nil {
 		log.Fatal(err)
 	}
@@ -40,7 +40,7 @@ func Example() {
 	_, err = path.Load("imapd") // which to Cyrus is a file that offers everything
 	fmt.Println(errors.Is(err, fs.ErrNotExist))
 	// Output:
-	// [auxprop] [sasldb] [PLAIN] /etc/sasldb2
+	// [auxprop] [sasldb] [PLAIN] /etc/mail/sasldb2
 	// refused 3 mech_list: names are separated by blanks, not commas; Cyrus takes "SCRAM-SHA-256, PLAIN" for one name
 	// start: false
 	// true

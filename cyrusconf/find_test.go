@@ -134,8 +134,14 @@ func TestPlaces(t *testing.T) {
 	if diff := cmp.Diff(SearchPath{filepath.FromSlash("/etc/postfix/sasl"), "/usr/lib/sasl"}, DebianPostfixPath("/etc/postfix")); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	if got := defaultSasldb("freebsd"); got != "/usr/local/etc/sasldb2" {
-		t.Error(got)
+	for goos, want := range map[string]string{"freebsd": "/usr/local/etc/sasldb2", "linux": linuxSasldb} {
+		if got := defaultSasldb(goos); got != want {
+			t.Errorf("%s: %s", goos, got)
+		}
+	}
+	app, _ := new(File).Application()
+	if app.SasldbPath != DefaultSasldb() {
+		t.Errorf("without sasldb_path: %s", app.SasldbPath)
 	}
 }
 

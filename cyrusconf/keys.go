@@ -49,7 +49,7 @@ var applicationKeys = []key{
 	{name: "plugin_list", kind: aPath},
 	{name: "saslauthd_path", kind: aPath, value: "/var/run/saslauthd/mux", from: byBuild},
 	{name: "authdaemond_path", kind: aPath, value: "/dev/null"},
-	{name: "sasldb_path", kind: aPath, value: defaultSasldb(runtime.GOOS), from: byBuild},
+	{name: "sasldb_path", kind: aPath, value: DefaultSasldb(), from: byBuild},
 	{name: "sasldb_mapsize", kind: aNumber, value: "1048576"},
 	{name: "sasldb_maxreaders", kind: aNumber, value: "126"},
 	{name: "reauth_timeout", kind: aNumber, value: "0"},
@@ -94,11 +94,18 @@ var applicationKeys = []key{
 	{name: "ntlm_v2", kind: aBoolean, value: "no"},
 }
 
+// DefaultSasldb returns where the sasldb is of a Cyrus SASL that was built for this system,
+// if neither sasldb_path nor an option names another: /etc/sasldb2, and
+// /usr/local/etc/sasldb2 on FreeBSD. With the build tag fedora it is /etc/sasl2/sasldb2,
+// as in Fedora since release 35 and RHEL since 9. What is in the file system makes no
+// difference: a file in a place where Cyrus does not look is not its database.
+func DefaultSasldb() string { return defaultSasldb(runtime.GOOS) }
+
 func defaultSasldb(goos string) string {
 	if goos == "freebsd" {
 		return "/usr/local/etc/sasldb2"
 	}
-	return "/etc/sasldb2"
+	return linuxSasldb
 }
 
 // saslauthdKeys are what saslauthd 2.1.28 looks up: the LDAP back end's, then those

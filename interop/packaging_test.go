@@ -21,9 +21,10 @@ import (
 
 // The builtPackages are what packaging/build made.
 type builtPackages struct {
-	dir            string
-	deb, rpm, sbom string // files in it
-	unpacked       string // the deb's files in a folder of their own
+	dir           string
+	deb, rpm      string // files in it
+	sbom, rpmSBOM string
+	unpacked      string // the deb's files in a folder of their own
 }
 
 // TestPackaging builds the packages of this tree, looks into them, and installs the deb on
@@ -115,11 +116,11 @@ chmod -R go-rwx "$2"`, first, second)
 		t.FailNow()
 	}
 	sums := fileSums(t, outs[0])
-	if diff := cmp.Diff(sums, fileSums(t, outs[1])); diff != "" || len(sums) != 4 {
-		t.Errorf("two builds, or not four files:\n%s\n%v", diff, sums)
+	if diff := cmp.Diff(sums, fileSums(t, outs[1])); diff != "" || len(sums) != 5 {
+		t.Errorf("two builds, or not five files:\n%s\n%v", diff, sums)
 	}
 	p := &builtPackages{dir: outs[0], unpacked: filepath.Join(dir, "unpacked")}
-	for pattern, file := range map[string]*string{"saslkit_*.deb": &p.deb, "saslkit-*.rpm": &p.rpm, "saslkit_*.cdx.json": &p.sbom} {
+	for pattern, file := range map[string]*string{"saslkit_*.deb": &p.deb, "saslkit-*.rpm": &p.rpm, "saslkit_*.cdx.json": &p.sbom, "saslkit-*.cdx.json": &p.rpmSBOM} {
 		found, err := filepath.Glob(filepath.Join(p.dir, pattern))
 		if err != nil || len(found) != 1 {
 			t.Fatalf("%s: %q, %v", pattern, found, err)
@@ -164,7 +165,7 @@ func fileSums(t *testing.T, dir string) map[string][sha256.Size]byte {
 // The sums are those of the files beside them.
 func testSums(t *testing.T, p *builtPackages) {
 	out := shell(t, p.dir, "sha256sum --check --strict SHA256SUMS")
-	for _, file := range []string{p.deb, p.rpm, p.sbom} {
+	for _, file := range []string{p.deb, p.rpm, p.sbom, p.rpmSBOM} {
 		if !strings.Contains(out, filepath.Base(file)+": OK\n") {
 			t.Errorf("%s is not among them:\n%s", filepath.Base(file), out)
 		}

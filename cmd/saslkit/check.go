@@ -46,9 +46,9 @@ unknown-user, no-secret, disabled, expired, not-permitted (exit code 1), unavail
 		Example: `  # try a password as Postfix would have it tried
   saslkit check --conf /etc/postfix/sasl/smtpd.conf alice
   # try a whole exchange of a mechanism
-  saslkit check --verifier sasldb:/etc/sasldb2 --realm example.com --mech SCRAM-SHA-256 alice
+  saslkit check --verifier sasldb:` + defaultDB + ` --realm example.com --mech SCRAM-SHA-256 alice
   # try saslauthd, and a sasldb for those whom it does not know
-  saslkit check --verifier saslauthd:/run/saslauthd --verifier sasldb:/etc/sasldb2 -r example.com alice`,
+  saslkit check --verifier saslauthd:/run/saslauthd --verifier sasldb:` + defaultDB + ` -r example.com alice`,
 		Args: arguments("USER"), ValidArgsFunction: users,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			m, err := checkedMechanism(mechanism)

@@ -24,10 +24,10 @@ Arch) or lmdb.
 TO is there whole or not at all. A file that is there already is replaced only
 with --force, and the new one has its owner, mode and attributes; TO may then be
 FROM.`,
-		Example: `  # make a copy for Fedora, RHEL 9 or Arch
-  saslkit convert /etc/sasldb2 /etc/sasldb2.gdbm --format gdbm
+		Example: `  # make a copy in the format of Fedora, RHEL 9 and Arch
+  saslkit convert ` + defaultDB + ` ` + defaultDB + `.gdbm --format gdbm
   # convert a file in its place
-  saslkit convert /etc/sasldb2 /etc/sasldb2 --format gdbm --force`,
+  saslkit convert ` + defaultDB + ` ` + defaultDB + ` --format gdbm --force`,
 		Args: arguments("FROM", "TO"), ValidArgsFunction: fileArguments(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			from, to := args[0], args[1]

@@ -59,7 +59,7 @@ the one that is printed and tried. OTP, which changes the file, is left out then
   # have a server to try a mail client with
   saslkit demo --listen 127.0.0.1:2525
   # the same with the users of a database
-  saslkit demo --listen 127.0.0.1:2525 --db /etc/sasldb2`,
+  saslkit demo --listen 127.0.0.1:2525 --db ` + defaultDB,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if _, _, err := net.SplitHostPort(listen); listen != "" && err != nil {

@@ -29,12 +29,12 @@ func newExampleSite(t *testing.T) *exampleSite {
 	t.Helper()
 	s := &exampleSite{root: socketDir(t)}
 	s.home = filepath.Join(s.root, "home")
-	for _, dir := range []string{"home", "bin", "etc/postfix/sasl", "var/backups", "var/spool/postfix/private", "run/saslauthd", "run/saslkit", "etc/bash_completion.d", "home/.config/fish/completions"} {
+	for _, dir := range []string{"home", "bin", "etc/postfix/sasl", "etc/sasl2", "var/backups", "var/spool/postfix/private", "run/saslauthd", "run/saslkit", "etc/bash_completion.d", "home/.config/fish/completions"} {
 		if err := os.MkdirAll(filepath.Join(s.root, dir), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
-	db := filepath.Join(s.root, "etc/sasldb2")
+	db := filepath.Join(s.root, defaultDB)
 	alice := sasldb.Record{Authid: "alice", Realm: "example.com", Property: "userPassword", Value: []byte("wonderland")}
 	for _, path := range []string{db, filepath.Join(s.root, "var/backups/sasldb2")} {
 		if err := sasldb.Create(path, []sasldb.Record{alice}); err != nil {
@@ -64,7 +64,7 @@ func newExampleSite(t *testing.T) *exampleSite {
 // startServers has daemons behind /run/saslauthd and /var/spool/postfix/private/auth.
 func (s *exampleSite) startServers(t *testing.T) {
 	t.Helper()
-	_, stderr, end := background(t, "serve", "--verifier", "sasldb:"+s.root+"/etc/sasldb2", "--realm", "example.com",
+	_, stderr, end := background(t, "serve", "--verifier", "sasldb:"+s.root+defaultDB, "--realm", "example.com",
 		"--mux", s.root+"/run/saslauthd", "--auth", s.root+"/var/spool/postfix/private/auth")
 	until(t, stderr, "ready\n")
 	t.Cleanup(func() {
@@ -84,7 +84,7 @@ var (
 // ports and accounts are such as every machine has.
 func (s *exampleSite) here(command string) string {
 	if !strings.Contains(command, " -f ") {
-		command = usesDB.ReplaceAllString(command, "$0 -f /etc/sasldb2")
+		command = usesDB.ReplaceAllString(command, "$0 -f "+defaultDB)
 	}
 	command = systemPath.ReplaceAllString(command, "$1"+s.root+"/$2/")
 	command = mailServer.ReplaceAllString(command, "--insecure smtp://"+s.lab.address)

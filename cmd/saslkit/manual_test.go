@@ -184,14 +184,47 @@ func TestManualStyle(t *testing.T) {
 	})
 }
 
+// TestManualOfFedora: built for Fedora, the pages name the database where Cyrus SASL has it
+// there, and are otherwise the same.
+func TestManualOfFedora(t *testing.T) {
+	t.Parallel()
+	goTool := peers.Need(t, "go", "golang-go")
+	written := func(tags string) map[string][]string {
+		dir, pages := t.TempDir(), map[string][]string{}
+		cmd := exec.CommandContext(t.Context(), goTool, "run", "-tags", tags, ".", dir)
+		cmd.Env = append(os.Environ(), "SOURCE_DATE_EPOCH=1750000000", "GOFLAGS=")
+		cmd.Stderr = os.Stderr
+		if err := cmd.Run(); err != nil {
+			t.Fatal(err)
+		}
+		for name := range manualPages(t) {
+			text, err := os.ReadFile(filepath.Join(dir, "man", "man8", name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			pages[name] = strings.Fields(strings.ReplaceAll(string(text), "/etc/sasldb2", "/etc/sasl2/sasldb2"))
+			if tags != "man" && strings.Contains(string(text), "/etc/sasldb2") {
+				t.Errorf("%s: another place", name)
+			}
+		}
+		return pages
+	}
+	if diff := cmp.Diff(written("man"), written("man,fedora")); diff != "" {
+		t.Errorf("-Debian's with the other path, +Fedora's:\n%s", diff)
+	}
+}
+
 // TestManualIsWritten: the program behind the tag writes the pages, dated as the sources,
 // and the scripts of the shells.
 func TestManualIsWritten(t *testing.T) {
 	t.Parallel()
 	goTool := peers.Need(t, "go", "golang-go")
-	dir := t.TempDir()
+	dir, tags := t.TempDir(), "man"
+	if defaultDB == "/etc/sasl2/sasldb2" {
+		tags += ",fedora" // as this test was built
+	}
 	write := func(epoch string) error {
-		cmd := exec.CommandContext(t.Context(), goTool, "run", "-tags", "man", ".", dir)
+		cmd := exec.CommandContext(t.Context(), goTool, "run", "-tags", tags, ".", dir)
 		cmd.Env = append(os.Environ(), "SOURCE_DATE_EPOCH="+epoch, "GOFLAGS=")
 		cmd.Stderr = os.Stderr
 		return cmd.Run()

@@ -29,7 +29,7 @@ is told on standard error, with exit code 2.`,
 		Example: `  # see what Postfix's configuration comes to
   saslkit mechs --conf /etc/postfix/sasl/smtpd.conf
   # see what a sasldb beside saslauthd would make possible
-  saslkit mechs --verifier saslauthd:/run/saslauthd --secrets sasldb:/etc/sasldb2`,
+  saslkit mechs --verifier saslauthd:/run/saslauthd --secrets sasldb:` + defaultDB,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			a, err := o.authenticator(&opener{std: std})

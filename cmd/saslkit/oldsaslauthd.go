@@ -47,7 +47,7 @@ type oldSaslauthd struct {
 	numbers       map[byte]int // -n, -s, -t
 }
 
-const oldSaslauthdUsage = `usage: saslauthd -a mechanism [options]
+var oldSaslauthdUsage = `usage: saslauthd -a mechanism [options]
 	-a mechanism	one of those that -v prints: sasldb, shadow, getpwent, pam, ldap
 	-c		remember who logged in, until the file changes
 	-d		log more, and do not say that it stays in the foreground
@@ -55,7 +55,7 @@ const oldSaslauthdUsage = `usage: saslauthd -a mechanism [options]
 	-l		no meaning
 	-m dir		the folder of its socket, mux; absolute
 	-n number	how many hashes to compute at a time, if more than processors
-	-O file		read this file instead of /etc/sasldb2, /etc/shadow, /etc/passwd,
+	-O file		read this file instead of ` + defaultDB + `, /etc/shadow, /etc/passwd,
 			or for ldap instead of /etc/saslauthd.conf
 	-r		join login and realm, as login@realm
 	-s kilobytes	how much to remember

@@ -54,7 +54,7 @@ the configuration again; SIGTERM finishes what is under way, for 5 seconds at mo
   # in saslauthd's place, over /etc/shadow
   saslkit serve --verifier shadow:/etc/shadow --mux /run/saslauthd
   # with metrics, and less patience with those who guess
-  saslkit serve --verifier sasldb:/etc/sasldb2 --realm example.com --auth /run/saslkit/auth \
+  saslkit serve --verifier sasldb:` + defaultDB + ` --realm example.com --auth /run/saslkit/auth \
     --metrics 127.0.0.1:9110 --limit free=5,max=50`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.serve(cmd.Context(), std, cmd.Flags()) },

@@ -15,12 +15,13 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/saslkit/saslkit/cyrusconf"
 	"github.com/saslkit/saslkit/realm"
 	"github.com/saslkit/saslkit/sasldb"
 )
 
 // defaultDB is where Cyrus SASL looks.
-const defaultDB = "/etc/sasldb2"
+var defaultDB = cyrusconf.DefaultSasldb()
 
 func registerDB(f *pflag.FlagSet, path *string) {
 	f.StringVarP(path, "file", "f", defaultDB, "the database `FILE`")
@@ -50,7 +51,7 @@ those are void or will be within a week, and with --verifier who of its users ha
 yet, if it can list them. The last line says whether mech_list can name SCRAM; if not,
 the exit code is 1. --delete-void first deletes the copies that are void, among them
 those of users whom the verifier does not have any more.`,
-		Example: `  # list the users of /etc/sasldb2
+		Example: `  # list the users of ` + defaultDB + `
   saslkit users
   # see whether mech_list may name SCRAM
   saslkit users --coverage

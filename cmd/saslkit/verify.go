@@ -16,7 +16,7 @@ func newVerifyCommand(std *stdio) *cobra.Command {
 		Long: `Prints "fault: " or "warning: " and page and cause for each finding. Faults may
 cost records, now or at the next write, and give exit code 4. Warnings are
 oddities of healthy files.`,
-		Example: `  # look for damage in /etc/sasldb2
+		Example: `  # look for damage in ` + defaultDB + `
   saslkit verify
   # look for damage in another file
   saslkit verify -f /var/backups/sasldb2`,

@@ -1,5 +1,7 @@
 package manual
 
+import "github.com/saslkit/saslkit/cyrusconf"
+
 // An extra is what the page of a command has beside its help.
 type extra struct {
 	sections           []part
@@ -31,13 +33,13 @@ const (
 	damagedDB  = "The database is damaged, or of a format that is not read."
 )
 
-var sasldbFile = row{"/etc/sasldb2", "The users and passwords of Cyrus SASL, unless `-f` names another file."}
+var sasldbFile = row{cyrusconf.DefaultSasldb(), "The users and passwords of Cyrus SASL, unless `-f` names another file."}
 
 // siteFiles are those of a configuration.
 func siteFiles() []row {
 	return []row{
 		{"/etc/postfix/sasl/smtpd.conf", "Where Debian's Postfix has the configuration that `--conf smtpd` finds. Elsewhere it is in `/etc/sasl2` or `/usr/lib/sasl2`; what was searched is told if there is none."},
-		{"/etc/sasldb2", "The usual database, `sasldb:/etc/sasldb2`."},
+		{cyrusconf.DefaultSasldb(), "The usual database, `sasldb:" + cyrusconf.DefaultSasldb() + "`."},
 		{"/run/saslauthd/mux", "The socket of saslauthd, `saslauthd:/run/saslauthd`."},
 	}
 }
@@ -116,7 +118,7 @@ names.`,
 			{"SASL_CONF_PATH", "Under an old name: the folders in which its configuration is searched."},
 		},
 		files: []row{
-			{"/etc/sasldb2", "The users and passwords of Cyrus SASL."},
+			{cyrusconf.DefaultSasldb(), "The users and passwords of Cyrus SASL."},
 			{"/etc/default/saslkit, /etc/sysconfig/saslkit", "The options of the service, in packages for Debian and for rpm."},
 			{"/usr/share/doc/saslkit", "Guides, and what is said of each store and mechanism."},
 			{"/usr/lib/saslkit", "The command under its old names."},

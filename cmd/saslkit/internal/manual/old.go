@@ -3,6 +3,8 @@ package manual
 import (
 	"strings"
 	"time"
+
+	"github.com/saslkit/saslkit/cyrusconf"
 )
 
 // An oldName is a program of Cyrus SASL for which the command can stand. Its page is
@@ -48,7 +50,7 @@ func oldNames() []oldName {
 
 // Options that two of them have.
 var (
-	oldDB      = row{"-f FILE", "The database, in the place of what the configuration says and of /etc/sasldb2."}
+	oldDB      = row{"-f FILE", "The database, in the place of what the configuration says and of " + cyrusconf.DefaultSasldb() + "."}
 	oldVersion = row{"-v", "Print the version."}
 )
 
@@ -82,7 +84,7 @@ whenever somebody looks.`,
 			{"100", "The configuration cannot be read."},
 		},
 		files: []row{
-			{"/etc/sasldb2", "The database."},
+			{cyrusconf.DefaultSasldb(), "The database."},
 			{"/etc/sasl2/saslpasswd.conf", "Its configuration, here or in another folder of libsasl2, which SASL_CONF_PATH replaces: sasldb_path, mech_list, scram_secret_generate and scram_iteration_counter count."},
 		},
 		seeAlso: []string{"saslkit-passwd(8)", "saslkit-sasldblistusers2(8)", "saslpasswd2(8)"},
@@ -103,7 +105,7 @@ Of a damaged file the sound records are listed, and the exit code is 1.`,
 			{"1", "The file could not be read, or not all of it; or the program was called wrongly."},
 		},
 		files: []row{
-			{"/etc/sasldb2", "The database."},
+			{cyrusconf.DefaultSasldb(), "The database."},
 			{"/etc/sasl2/sasldblistusers.conf", "Its configuration, without a 2 in the name, here or in another folder of libsasl2, which SASL_CONF_PATH replaces: sasldb_path counts."},
 		},
 		seeAlso: []string{"saslkit-users(8)", "saslkit-saslpasswd2(8)", "sasldblistusers2(8)"},
@@ -122,7 +124,7 @@ func oldSaslauthd() oldName {
 			{"-l", "Taken, and without effect."},
 			{"-m DIR", "The folder of its socket, mux, from / on. By default it is /var/run/saslauthd."},
 			{"-n NUMBER", "How many hashes to compute at a time, if more than there are processors."},
-			{"-O FILE", "Read this file instead of /etc/sasldb2, /etc/shadow or /etc/passwd, or with ldap instead of /etc/saslauthd.conf."},
+			{"-O FILE", "Read this file instead of " + cyrusconf.DefaultSasldb() + ", /etc/shadow or /etc/passwd, or with ldap instead of /etc/saslauthd.conf."},
 			{"-r", "Join login and realm, as login@realm."},
 			{"-s KILOBYTES", "How much to remember."},
 			{"-t SECONDS", "How long to remember, an hour at most."},

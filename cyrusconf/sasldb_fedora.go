@@ -1,0 +1,5 @@
+//go:build fedora
+
+package cyrusconf
+
+const linuxSasldb = "/etc/sasl2/sasldb2"

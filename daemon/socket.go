@@ -197,12 +197,14 @@ func (s Socket) check() error {
 	return checkMode(s.Mode)
 }
 
+var errAbstract = errors.New("abstract sockets are for everybody (use a path, whose mode says who may connect)")
+
 func checkPath(p string) error {
 	switch {
 	case p == "":
 		return errors.New("the path is missing")
 	case strings.HasPrefix(p, "@"):
-		return errors.New("abstract sockets are for everybody (use a path, whose mode says who may connect)")
+		return errAbstract
 	case !path.IsAbs(p):
 		return errors.New("the path is relative (write it from / on, or inet:HOST:PORT for TCP)")
 	case strings.HasSuffix(p, "/"):

@@ -141,9 +141,17 @@ func (a *Activation) take(ctx context.Context, s Socket) (net.Listener, error) {
 		return nil, nil
 	}
 	l := a.passed[i].Listener
-	if tcp, ok := l.Addr().(*net.TCPAddr); ok && !s.AllowRemote {
-		if err := localOnly(tcpAddrPort(tcp)); err != nil {
+	switch at := l.Addr().(type) {
+	case *net.TCPAddr:
+		if s.AllowRemote {
+			break
+		}
+		if err := localOnly(tcpAddrPort(at)); err != nil {
 			return nil, err
+		}
+	case *net.UnixAddr:
+		if strings.HasPrefix(at.Name, "@") {
+			return nil, errAbstract
 		}
 	}
 	a.passed = slices.Delete(a.passed, i, i+1)

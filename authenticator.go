@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/saslkit/saslkit/internal/absent"
 	"github.com/saslkit/saslkit/internal/secret"
 	"github.com/saslkit/saslkit/mech"
 	"github.com/saslkit/saslkit/verifier"
@@ -161,10 +162,14 @@ func (a *Authenticator) Advertised(ch Channel) []string {
 
 // Validate says what contradicts itself in the configuration: a mechanism that
 // is named and unknown, that no store can serve, or that the policy forbids
-// everywhere; or nothing that could be offered at all. The error names everything that
+// everywhere; nothing that could be offered at all; a field that holds a nil pointer, or
+// a verifier made of one ([verifier.Validate]). The error names everything that
 // was found, each with its reason, on a line of its own. What is merely unwise is logged
 // as a warning.
 func (a *Authenticator) Validate() error {
+	if err := a.missing(); err != nil {
+		return err // nothing else can be asked
+	}
 	var faults []error
 	if _, err := mech.NewDerivation(a.DecoyKey, a.DerivedIterations); err != nil {
 		faults = append(faults, fmt.Errorf("saslkit: DecoyKey or DerivedIterations: %w", err))
@@ -203,6 +208,31 @@ func (a *Authenticator) Validate() error {
 	return errors.Join(faults...)
 }
 
+// missing says which fields are set to nothing. Those that are nil are not set.
+func (a *Authenticator) missing() error {
+	var faults []error
+	for _, f := range []struct {
+		name string
+		v    verifier.Verifier
+	}{{"Verifier", a.Verifier}, {"Secrets", a.Secrets}} {
+		if f.v == nil {
+			continue
+		}
+		if err := verifier.Validate(f.v); err != nil {
+			faults = append(faults, fmt.Errorf("saslkit: %s: %w", f.name, err))
+		}
+	}
+	for _, f := range []struct {
+		name string
+		v    any
+	}{{"Tokens", a.Tokens}, {"GSS", a.GSS}, {"Authorizer", a.Authorizer}, {"Guard", a.Guard}} {
+		if f.v != nil && absent.Is(f.v) {
+			faults = append(faults, fmt.Errorf("saslkit: %s: a nil %T (was the error of what makes it overlooked?)", f.name, f.v))
+		}
+	}
+	return errors.Join(faults...)
+}
+
 // validate looks at one row on the best channel there could be.
 func (a *Authenticator) validate(m *mech.Mechanism) (fault error, ok bool) {
 	best := Channel{Secure: true, External: "somebody", bindable: someBinding}
@@ -212,6 +242,8 @@ func (a *Authenticator) validate(m *mech.Mechanism) (fault error, ok bool) {
 	switch {
 	case !named && m.Need == mech.NeedExternal:
 		return nil, false // it depends on the client's certificate: nothing to rely on
+	case named && !mech.Listed(a.Mechanisms, m.Name):
+		return nil, ok // a -PLUS that nobody wrote: what is to be said the other row says
 	case named && !ok:
 		return fmt.Errorf("saslkit: mech_list names %s, but %s", m.Name, a.explain(m, &best, decisive)), false
 	case ok && a.Logger != nil && m.Secrets != nil:

@@ -120,7 +120,7 @@ func TestAdvertised(t *testing.T) {
 		{"one user of two can, and it was named", &saslkit.Authenticator{Verifier: store(cram, otp), Mechanisms: []string{"CRAM-MD5"}}, tls, "CRAM-MD5", ""},
 		{"nobody can, and it was named", &saslkit.Authenticator{Verifier: store(cram, otp), Mechanisms: []string{"CRAM-MD5", "DIGEST-MD5"}}, tls, "CRAM-MD5", "names DIGEST-MD5, but no user has a secret that serves it; the store holds: CRAM-MD5 states"},
 		{"one user without a password leaves PLAIN to the others", &saslkit.Authenticator{Verifier: store(full("al"), otp)}, tls, "PLAIN LOGIN", ""},
-		{"an empty store serves nobody", &saslkit.Authenticator{Verifier: store()}, tls, "", "no mechanism can be offered"},
+		{"an empty store serves nobody", &saslkit.Authenticator{Verifier: store()}, tls, "", "no mechanism can be offered on any channel: *verifiertest.Memory has no users"},
 		{"an empty store, named", &saslkit.Authenticator{Verifier: store(), Mechanisms: []string{"PLAIN"}}, tls, "", "names PLAIN, but the store has no users"},
 		{"chain of a check and secrets", &saslkit.Authenticator{Verifier: verifier.Chain(checker(full("al")), store(cram)), Mechanisms: everyone[:5]}, tls, "CRAM-MD5 PLAIN LOGIN", "names DIGEST-MD5"},
 		{"chain that only checks", &saslkit.Authenticator{Verifier: verifier.Chain(checker(full("al")), checker(full("bo"))), Mechanisms: []string{"PLAIN", "CRAM-MD5"}}, tls, "PLAIN", "names CRAM-MD5, but no user has a secret that serves it; the store holds: password check"},
@@ -389,5 +389,42 @@ func TestPropertiesAgreeWithCyrus(t *testing.T) {
 		if diff := cmp.Diff(want, strings.Join(a.Advertised(clear), " ")); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", option, diff)
 		}
+	}
+}
+
+// What a constructor returned with an error that was overlooked is told at start.
+func TestValidateMissing(t *testing.T) {
+	t.Parallel()
+	var nobody *verifiertest.Memory
+	var guard *verifier.Throttle
+	for _, c := range []struct {
+		auth *saslkit.Authenticator
+		want string
+	}{
+		{&saslkit.Authenticator{Verifier: nobody}, "saslkit: Verifier: verifier: a nil *verifiertest.Memory"},
+		{&saslkit.Authenticator{Verifier: store(full("al")), Secrets: nobody}, "saslkit: Secrets: verifier: a nil *verifiertest.Memory"},
+		{&saslkit.Authenticator{Verifier: verifier.Chain(store(full("al")), nil)}, "saslkit: Verifier: chain, part 2: verifier: nil"},
+		{&saslkit.Authenticator{Verifier: store(full("al")), Guard: guard}, "saslkit: Guard: a nil *verifier.Throttle"},
+	} {
+		if err := c.auth.Validate(); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("got %v, want %q", err, c.want)
+		}
+	}
+}
+
+// One line for one name of the mech_list: -PLUS comes with it.
+func TestValidateSaysItOnce(t *testing.T) {
+	t.Parallel()
+	var log strings.Builder
+	a := &saslkit.Authenticator{
+		Verifier: checker(full("al")), Mechanisms: []string{"SCRAM-SHA-256"},
+		Logger: slog.New(slog.NewTextHandler(&log, nil)),
+	}
+	if err := a.Validate(); err == nil || strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), "names SCRAM-SHA-256, but") {
+		t.Errorf("got %v", err)
+	}
+	a.Verifier = store(full("al"), person{"otp", nil})
+	if err := a.Validate(); err != nil || strings.Count(log.String(), "serves 1 of 2") != 1 {
+		t.Errorf("%v, %q", err, &log)
 	}
 }

@@ -215,6 +215,8 @@ func (a *Authenticator) slots() string {
 		return "no store holds secrets"
 	case a.secrets() == nil:
 		return verifier.Name(v) + " can only check passwords and no store holds secrets"
+	case verifier.CoverageOf(v).Users == 0 && a.secrets().Coverage().Users == 0:
+		return verifier.Name(v) + " has no users"
 	}
 	return verifier.Name(v) + " serves passwords and " + verifier.Name(a.secrets()) + " secrets"
 }

@@ -116,6 +116,9 @@ func Transition(from Verifier, to SecretStore, o TransitionOptions) (*Transition
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
+	if err := errors.Join(Validate(from), Validate(to)); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrTransition, err)
+	}
 	t := &Transitioning{
 		from: from, to: to, o: o,
 		queue: queue.New(runtime.GOMAXPROCS(0)/2, mostCopying),

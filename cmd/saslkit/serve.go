@@ -65,7 +65,7 @@ the configuration again; SIGTERM finishes what is under way, for 5 seconds at mo
 	f.StringArrayVar(&o.mux, "mux", nil, "a `DIR` in which the socket mux speaks saslauthd's protocol; who may enter the folder may ask")
 	f.StringArrayVar(&o.pwcheck, "pwcheck", nil, "a `DIR` in which the socket pwcheck speaks that protocol")
 	f.StringVar(&o.metrics, "metrics", "", "serve metrics for Prometheus by HTTP on this `ADDR`, HOST:PORT")
-	f.BoolVar(&o.allowRemote, "allow-remote", false, "permit inet: sockets that other machines reach; the protocols have neither encryption nor a password")
+	f.BoolVar(&o.allowRemote, "allow-remote", false, "permit inet: sockets, and --metrics, that other machines reach; none of them has encryption or a password")
 	f.StringVar(&o.limit, "limit", "", "how guessing is slowed down, a `LIST` of free=10 max=100 delay=8s exempt=NETWORK, or off")
 	f.StringVar(&o.decoyKey, "decoy-key", "", "a `FILE` with 16 random bytes or more, the same on all servers, for SCRAM's salts")
 	f.IntVar(&o.derivedIterations, "derived-iterations", 0, "the `COUNT` of SCRAM's iterations where only passwords are stored (default 4096)")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -82,7 +83,7 @@ func (r *running) start(ctx context.Context, o *serveOptions, sockets []servedSo
 		var err error
 		if web, err = r.systemd.Listen(ctx, daemon.Socket{Address: o.metrics, AllowRemote: o.allowRemote}); err != nil {
 			closeAll()
-			return untried(fmt.Errorf("--metrics: %w", err))
+			return untried(metricsError(o.metrics, err))
 		}
 		listeners = append(listeners, web)
 	}
@@ -107,6 +108,15 @@ func (r *running) start(ctx context.Context, o *serveOptions, sockets []servedSo
 		})
 	}
 	return nil
+}
+
+// metricsError says of metrics what can happen to them, which is not what can happen to
+// passwords.
+func metricsError(address string, err error) error {
+	if errors.Is(err, daemon.ErrRemote) {
+		return fmt.Errorf("--metrics: %s is %w, and whoever reaches it reads how many logins there are and how they end (use 127.0.0.1, or say --allow-remote and let a firewall choose who asks)", address, daemon.ErrRemote)
+	}
+	return fmt.Errorf("--metrics: %w", err)
 }
 
 // serve serves one socket.

@@ -296,7 +296,8 @@ func TestServeErrors(t *testing.T) {
 		{name: "no key", args: serve("--verifier", db, "--auth", dir+"/a", "--decoy-key", dir+"/key"), code: 3, err: []string{"--decoy-key", "urandom"}},
 		{name: "key for all to see", args: serve("--verifier", db, "--auth", dir+"/a", "--decoy-key", open), code: 2, err: []string{"chmod 600"}},
 		{name: "short key", args: serve("--verifier", db, "--auth", dir+"/a", "--decoy-key", textFile(t, "key", "short")), code: 2, err: []string{"6 bytes"}},
-		{name: "metrics nowhere", args: serve("--verifier", db, "--auth", dir+"/a", "--metrics", "192.0.2.1:1"), code: 3, err: []string{"--metrics"}},
+		{name: "metrics nowhere", args: serve("--verifier", db, "--auth", dir+"/a", "--metrics", "192.0.2.1:1"), code: 3, err: []string{"--metrics: 192.0.2.1:1 is not a loopback address, and whoever reaches it reads how many logins"}},
+		{name: "metrics without a port", args: serve("--verifier", db, "--auth", dir+"/a", "--metrics", "localhost"), code: 3, err: []string{"\"localhost\" is not HOST:PORT"}},
 		{name: "damaged store", args: serve("--verifier", "sasldb:"+testdata+"bad-item-offset.db", "--auth", dir+"/a"), code: 4, err: []string{"page 1"}},
 	})
 }

@@ -18,6 +18,7 @@ import (
 type serveOptions struct {
 	siteOptions
 	auth, mux, pwcheck []string
+	joinRealm          bool
 	metrics            string
 	allowRemote        bool
 	limit              string
@@ -40,6 +41,9 @@ A SOCKET is a path, behind which ",mode=0660,owner=USER,group=GROUP" may stand, 
 inet:HOST:PORT, or systemd:NAME for one that systemd passes. Any of them may have a
 policy of its own: ",realm=R", ",mech-list=PLAIN+LOGIN", and with
 ",security-options=noanonymous+noplaintext" another for the clear.
+
+saslauthd's protocol names login and realm apart. If no realm is served the stores are
+asked for the login alone, and with --join-realm for login@realm.
 
 Without --auth, --mux and --pwcheck the sockets that systemd passes are served, all of
 them, and their names (FileDescriptorName= in the unit) say what they speak: auth or
@@ -64,6 +68,7 @@ the configuration again; SIGTERM finishes what is under way, for 5 seconds at mo
 	f.StringArrayVar(&o.auth, "auth", nil, "a `SOCKET` for Dovecot's auth protocol")
 	f.StringArrayVar(&o.mux, "mux", nil, "a `DIR` in which the socket mux speaks saslauthd's protocol; who may enter the folder may ask")
 	f.StringArrayVar(&o.pwcheck, "pwcheck", nil, "a `DIR` in which the socket pwcheck speaks that protocol")
+	f.BoolVar(&o.joinRealm, "join-realm", false, "take login and realm of saslauthd's protocol for one name, login@realm, as saslauthd -r does")
 	f.StringVar(&o.metrics, "metrics", "", "serve metrics for Prometheus by HTTP on this `ADDR`, HOST:PORT")
 	f.BoolVar(&o.allowRemote, "allow-remote", false, "permit inet: sockets, and --metrics, that other machines reach; none of them has encryption or a password")
 	f.StringVar(&o.limit, "limit", "", "how guessing is slowed down, a `LIST` of free=10 max=100 delay=8s exempt=NETWORK, or off")
@@ -111,6 +116,9 @@ func (o *serveOptions) serve(ctx context.Context, std *stdio, flags *pflag.FlagS
 	if err := r.build(sockets); err != nil {
 		return err
 	}
+	if err := o.checkJoinRealm(r, sockets); err != nil {
+		return err
+	}
 	if err := r.start(ctx, o, sockets); err != nil {
 		return err
 	}
@@ -131,17 +139,42 @@ type servedSocket struct {
 	protocol protocol
 	policy   socketPolicy
 	socket   daemon.Socket
-	service  string // of requests that name none
 }
 
-func (s servedSocket) handler(current *daemon.Current, logger *slog.Logger) daemon.Handler {
-	switch s.protocol {
+func (o *serveOptions) handler(p protocol, current *daemon.Current, logger *slog.Logger) daemon.Handler {
+	switch p {
 	case saslauthdProtocol:
-		return &daemon.Saslauthd{Current: current, Logger: logger}
+		h := &daemon.Saslauthd{Current: current, Logger: logger}
+		if o.joinRealm {
+			h.RequestRealm = daemon.JoinRealm
+		}
+		return h
 	case pwcheckProtocol:
-		return &daemon.Pwcheck{Current: current, Service: s.service, Logger: logger}
+		return &daemon.Pwcheck{Current: current, Service: o.service, Logger: logger}
 	}
 	return &daemon.Dovecot{Current: current, Logger: logger}
+}
+
+// checkJoinRealm refuses --join-realm where it would change nothing: where realms are
+// served the two are joined anyway, and cut again by those.
+func (o *serveOptions) checkJoinRealm(r *running, sockets []servedSocket) error {
+	if !o.joinRealm {
+		return nil
+	}
+	asked := false
+	for _, s := range sockets {
+		if s.protocol != saslauthdProtocol {
+			continue
+		}
+		asked = true
+		if realms := r.siteOf(s).built.Realm.Realms(); realms != nil {
+			return usage("--join-realm: names are cut at the '@', since realm %s is served (leave --join-realm out, or say --realm '' if the store has whole names)", shown(realms[0]))
+		}
+	}
+	if !asked {
+		return usage("--join-realm needs --mux: only saslauthd's protocol names login and realm apart")
+	}
+	return nil
 }
 
 // folderMode is that of sockets which a folder guards, as with saslauthd.
@@ -163,7 +196,7 @@ func (o *serveOptions) sockets() ([]servedSocket, error) {
 		if p != dovecotProtocol && s.Mode == 0 {
 			s.Mode = folderMode
 		}
-		all = append(all, servedSocket{p, policy, s, o.service})
+		all = append(all, servedSocket{p, policy, s})
 		return nil
 	}
 	for _, text := range o.auth {
@@ -196,7 +229,7 @@ func (o *serveOptions) passedSockets(names []string) ([]servedSocket, error) {
 		if !ok {
 			return nil, usage("systemd passed a socket with the name %.255q, which does not say what it speaks (write FileDescriptorName=auth, mux or pwcheck into its unit, or a longer name like auth-postfix)", name)
 		}
-		all = append(all, servedSocket{protocol: p, socket: daemon.Socket{Name: name, AllowRemote: o.allowRemote}, service: o.service})
+		all = append(all, servedSocket{protocol: p, socket: daemon.Socket{Name: name, AllowRemote: o.allowRemote}})
 	}
 	return all, nil
 }

@@ -122,7 +122,7 @@ func metricsError(address string, err error) error {
 // serve serves one socket.
 func (r *running) serve(ctx context.Context, s servedSocket, l net.Listener) {
 	site := r.siteOf(s)
-	server := &daemon.Server{Handler: s.handler(site.current, r.builder.logger), Logger: r.builder.logger}
+	server := &daemon.Server{Handler: r.builder.options.handler(s.protocol, site.current, r.builder.logger), Logger: r.builder.logger}
 	if s.protocol == dovecotProtocol {
 		site.servers = append(site.servers, server)
 	}

@@ -118,6 +118,42 @@ func TestServe(t *testing.T) {
 	}
 }
 
+// TestServeJoinRealm: whole addresses are found where saslauthd's protocol names their
+// halves, and on another socket as they are typed.
+func TestServeJoinRealm(t *testing.T) {
+	t.Parallel()
+	users := textFile(t, "users", "alice@one.example:{PLAIN}wonderland\nalice:{PLAIN}alone\n")
+	for _, c := range []struct {
+		options string
+		right   map[string]string // passwords, by who asks
+	}{
+		{"", map[string]string{"": "alone", "one.example": "alone", "two.example": "alone"}},
+		{"--join-realm", map[string]string{"": "alone", "one.example": "wonderland", "two.example": "nobody's"}},
+	} {
+		dir := socketDir(t)
+		args := append([]string{"serve", "--verifier", "passwdfile:" + users, "--realm", "", "--limit", "off", "--auth", dir + "/auth", "--mux", dir, "--pwcheck", dir}, strings.Fields(c.options)...)
+		_, stderr, end := background(t, args...)
+		until(t, stderr, "ready\n")
+		clients := asks(t, dir+"/auth", dir, dir)
+		for in, right := range c.right {
+			for _, password := range []string{"wonderland", "alone"} {
+				_, err := clients["saslauthd"].VerifyPassword(t.Context(), verifier.Request{User: "alice", Realm: in, Service: "smtp"}, password)
+				if (err == nil) != (password == right) {
+					t.Errorf("%q: alice in %q, %s: %v", c.options, in, password, err)
+				}
+			}
+		}
+		for _, name := range []string{"dovecot", "pwcheck"} {
+			if err := ask(clients[name], "alice@one.example", "wonderland"); err != nil {
+				t.Errorf("%q: over %s: %v", c.options, name, err)
+			}
+		}
+		if code := end(); code != 0 {
+			t.Errorf("exit %d: %s", code, stderr)
+		}
+	}
+}
+
 // TestServeUnavailable: a store in trouble is trouble, in every protocol.
 func TestServeUnavailable(t *testing.T) {
 	t.Parallel()
@@ -298,6 +334,8 @@ func TestServeErrors(t *testing.T) {
 		{name: "short key", args: serve("--verifier", db, "--auth", dir+"/a", "--decoy-key", textFile(t, "key", "short")), code: 2, err: []string{"6 bytes"}},
 		{name: "metrics nowhere", args: serve("--verifier", db, "--auth", dir+"/a", "--metrics", "192.0.2.1:1"), code: 3, err: []string{"--metrics: 192.0.2.1:1 is not a loopback address, and whoever reaches it reads how many logins"}},
 		{name: "metrics without a port", args: serve("--verifier", db, "--auth", dir+"/a", "--metrics", "localhost"), code: 3, err: []string{"\"localhost\" is not HOST:PORT"}},
+		{name: "realm joined where one is served", args: serve("--verifier", db, "--mux", dir+",realm=other.example", "--join-realm"), code: 2, err: []string{"--join-realm: names are cut at the '@', since realm other.example is served"}},
+		{name: "realm joined without saslauthd's protocol", args: serve("--verifier", db, "--auth", dir+"/a", "--join-realm"), code: 2, err: []string{"--join-realm needs --mux"}},
 		{name: "damaged store", args: serve("--verifier", "sasldb:"+testdata+"bad-item-offset.db", "--auth", dir+"/a"), code: 4, err: []string{"page 1"}},
 	})
 }

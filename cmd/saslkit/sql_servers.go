@@ -1,12 +1,13 @@
 package main
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -63,7 +64,7 @@ func openPostgres(conf cyrusconf.SQL, host string) (*sql.DB, error) {
 		return nil, errors.New("sql: PostgreSQL's environment variables (PG…) make no sense")
 	}
 	if host == "" {
-		host = postgresSocket()
+		host = postgresSocket
 	}
 	if conf.User != "" { // else who we are, as with libpq
 		c.User = conf.User
@@ -109,21 +110,45 @@ func postgresHost(c *pgconn.Config, conf cyrusconf.SQL, host string) error {
 	return err
 }
 
-// postgresSocket is the folder in which a server of this host has its socket.
-func postgresSocket() string {
-	const debian = "/var/run/postgresql"
-	if _, err := os.Stat(debian); err == nil {
-		return debian
+// Servers of this host that no sql_hostnames names are asked on their sockets, in folders
+// of theirs and never in /tmp or on a port: there anybody can listen while the server is
+// down, and whoever answers says whose password is right.
+const postgresSocket = "/var/run/postgresql" // the folder
+
+var mysqlSockets = []string{"/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock"}
+
+// dialMySQL connects to the server of this host.
+func dialMySQL(ctx context.Context, _, _ string) (net.Conn, error) {
+	var dialer net.Dialer
+	var why error
+	for _, socket := range mysqlSockets {
+		c, err := dialer.DialContext(ctx, "unix", socket)
+		if err == nil {
+			return c, nil
+		}
+		if why == nil || errors.Is(why, fs.ErrNotExist) && !errors.Is(err, fs.ErrNotExist) {
+			why = err
+		}
 	}
-	return "/tmp"
+	return nil, why
 }
 
-// mysqlSockets are where a server of this host has its socket.
-var mysqlSockets = []string{"/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock", "/tmp/mysql.sock"}
-
-// openMySQL makes a pool of connections to one server. "localhost" and nothing mean the
-// socket, as with MySQL's own library.
+// openMySQL makes a pool of connections to one server.
 func openMySQL(conf cyrusconf.SQL, host string) (*sql.DB, error) {
+	c, err := mysqlConfig(conf, host)
+	if err != nil {
+		return nil, err
+	}
+	connector, err := mysql.NewConnector(c)
+	if err != nil {
+		return nil, errors.New("sql: the driver refuses sql_user, sql_passwd, sql_database or sql_hostnames")
+	}
+	return sql.OpenDB(connector), nil
+}
+
+// mysqlConfig says how to reach a server. "localhost" and nothing mean the socket, as with
+// MySQL's own library.
+func mysqlConfig(conf cyrusconf.SQL, host string) (*mysql.Config, error) {
 	c := mysql.NewConfig()
 	c.User, c.Passwd, c.DBName = conf.User, conf.Passwd, conf.Database
 	c.ClientFoundRows = true // a row that holds what is written counts as well
@@ -131,20 +156,13 @@ func openMySQL(conf cyrusconf.SQL, host string) (*sql.DB, error) {
 	// For what knows no context; the rest ends with the question.
 	patience := countTimeout + time.Duration(conf.Timeout)*time.Second
 	c.ReadTimeout, c.WriteTimeout = patience, patience
-	if host == "" || host == "localhost" {
-		for _, socket := range mysqlSockets {
-			if _, err := os.Stat(socket); err == nil {
-				host = socket
-				break
-			}
-		}
-	}
-	if strings.HasPrefix(host, "/") {
+	switch {
+	case host == "" || host == "localhost":
+		c.Net, c.Addr, c.DialFunc = "unix", mysqlSockets[0], dialMySQL
+		return c, nil
+	case strings.HasPrefix(host, "/"):
 		c.Net, c.Addr = "unix", host
-		return mysqlPool(c)
-	}
-	if host == "" {
-		host = "localhost"
+		return c, nil
 	}
 	host, port, err := cutPort(host, "3306")
 	if err != nil {
@@ -158,13 +176,5 @@ func openMySQL(conf cyrusconf.SQL, host string) (*sql.DB, error) {
 		}
 		c.TLSConfig = ""
 	}
-	return mysqlPool(c)
-}
-
-func mysqlPool(c *mysql.Config) (*sql.DB, error) {
-	connector, err := mysql.NewConnector(c)
-	if err != nil {
-		return nil, errors.New("sql: the driver refuses sql_user, sql_passwd, sql_database or sql_hostnames")
-	}
-	return sql.OpenDB(connector), nil
+	return c, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -65,14 +66,15 @@ func (b *backend) VerifyPassword(ctx context.Context, name, password string) (ve
 	if err := b.admit(ctx); err != nil {
 		return verifier.Account{}, err
 	}
-	account, err := b.peer.auth.passwords().VerifyPassword(ctx, b.request(), password)
+	store := b.peer.auth.passwords()
+	account, err := store.VerifyPassword(ctx, b.request(), password)
 	switch {
 	case !verifier.Answered(err):
 		return verifier.Account{}, err
 	case policy != nil:
 		return verifier.Account{}, policy
 	}
-	return account, err
+	return account, b.strangeRealm(store, err)
 }
 
 // LookupSecret implements mech.Backend.
@@ -94,7 +96,25 @@ func (b *backend) LookupSecret(ctx context.Context, name, realmName string, kind
 	if verifier.Refused(err) {
 		held = decoy(source.Coverage(), kinds)
 	}
-	return held, err
+	return held, b.strangeRealm(source, err)
+}
+
+// strangeRealm adds to "no such user", for the log, that the store knows nobody in the
+// realm: the site's realm policy is then not that of its store.
+func (b *backend) strangeRealm(store verifier.Verifier, err error) error {
+	if !errors.Is(err, verifier.ErrNoUser) {
+		return err
+	}
+	realms := verifier.CoverageOf(store).Realms
+	if len(realms) == 0 || slices.Contains(realms, b.realm) || errors.Is(err, realm.ErrUnknown) || errors.Is(err, realm.ErrAmbiguous) {
+		return err
+	}
+	const most = 5
+	more := ""
+	if len(realms) > most {
+		realms, more = realms[:most], " and others"
+	}
+	return fmt.Errorf("%w (the store has nobody in the realm %q, but in %q%s)", err, b.realm, realms, more)
 }
 
 // VerifyToken implements mech.Backend. That the client names somebody else, or a realm

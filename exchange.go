@@ -1,7 +1,11 @@
 package saslkit
 
 import (
+	"errors"
 	"fmt"
+	"path/filepath"
+	"runtime"
+	"strings"
 	"time"
 
 	"github.com/saslkit/saslkit/internal/secret"
@@ -120,11 +124,31 @@ func (x *Exchange) advance(response []byte, carriesEnd bool) Outcome {
 func (x *Exchange) step(response []byte) (o Outcome) {
 	defer func() {
 		if r := recover(); r != nil {
-			// The value may hold anything, a password among it.
-			o = Outcome{State: Failed, Err: &Error{Class: mech.Unavailable, Code: "panic", Err: fmt.Errorf("saslkit: panic of type %T", r)}}
+			o = Outcome{State: Failed, Err: &Error{Class: mech.Unavailable, Code: "panic", Err: panicked(r)}}
 		}
 	}()
 	return x.server.Step(x.peer.ctx, response)
+}
+
+// panicked says where a panic that is being recovered from happened. Its value may hold
+// anything, a password among it, unless it is of the runtime.
+func panicked(value any) error {
+	what := fmt.Sprintf("panic of type %T", value)
+	if e, ok := value.(runtime.Error); ok {
+		what = "panic: " + e.Error()
+	}
+	callers := make([]uintptr, 16)
+	frames := runtime.CallersFrames(callers[:runtime.Callers(0, callers)])
+	for thrown, more := false, true; more; {
+		var f runtime.Frame
+		f, more = frames.Next()
+		inRuntime := strings.HasPrefix(f.Function, "runtime.")
+		if thrown && !inRuntime {
+			return fmt.Errorf("saslkit: %s in %s (%s:%d)", what, f.Function, filepath.Base(f.File), f.Line)
+		}
+		thrown = thrown || f.Function == "runtime.gopanic"
+	}
+	return errors.New("saslkit: " + what)
 }
 
 // conclude ends the exchange: with success, the result becomes the peer's. It is

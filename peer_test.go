@@ -745,3 +745,52 @@ func show(out *strings.Builder, values ...any) {
 		fmt.Fprintf(out, "%v|%+v|%#v|%s|%q|%x|%d\n", v, v, v, v, v, v, v)
 	}
 }
+
+// A realm policy that is not the store's is told by the log, and not to the client.
+func TestRealmThatTheStoreDoesNotKnow(t *testing.T) {
+	t.Parallel()
+	people := verifiertest.NewMemory(verifiertest.User{Name: "al", Realm: "example.com", Password: "pencil"})
+	for _, c := range []struct {
+		name, user string
+		policy     realm.Policy
+		want       string // in the log; "" for nothing
+	}{
+		{"no policy", "al", realm.Policy{}, `nobody in the realm "", but in ["example.com"]`},
+		{"another case", "al", realm.Policy{Default: "Example.com"}, `nobody in the realm "Example.com", but in ["example.com"]`},
+		{"the right one", "bo", realm.Policy{Default: "example.com"}, ""},
+		{"one that is not served", "al@example.net", realm.Policy{Default: "example.com"}, ""},
+	} {
+		for _, mechanism := range []string{"PLAIN", "SCRAM-SHA-256"} {
+			_, err := saslkittest.Client{
+				Mechanism: mechanism, Channel: tls, Realm: c.policy,
+				Credentials: saslkit.Credentials{Username: c.user, Password: "pencil"},
+			}.Login(&saslkit.Authenticator{Verifier: people})
+			var e *saslkit.Error
+			if !errors.As(err, &e) || e.Class != mech.BadCredentials || !errors.Is(err, verifier.ErrNoUser) {
+				t.Fatalf("%s, %s: %v", c.name, mechanism, err)
+			}
+			if got := e.Detail(); strings.Contains(got, "nobody in") != (c.want != "") || !strings.Contains(got, c.want) {
+				t.Errorf("%s, %s: %q, want %q", c.name, mechanism, got, c.want)
+			}
+		}
+	}
+}
+
+// The log says where a store panicked, and what if that cannot be a secret.
+func TestPanicSaysWhere(t *testing.T) {
+	t.Parallel()
+	var nowhere []string
+	for name, c := range map[string]struct {
+		lookup func() string
+		want   string
+	}{
+		"a value of its own": {func() string { panic("pencil") }, "panic of type string in "},
+		"of the runtime":     {func() string { return nowhere[7] }, "panic: runtime error: index out of range [7] with length 0 in "},
+	} {
+		users := verifier.Passwords(func(context.Context, verifier.Request) (string, error) { return c.lookup(), nil })
+		_, err := saslkittest.Login(&saslkit.Authenticator{Verifier: users}, tls, "PLAIN", "al", "pencil")
+		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "(peer_test.go:") || strings.Contains(err.Error(), "pencil") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

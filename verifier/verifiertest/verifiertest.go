@@ -155,6 +155,12 @@ func (c *check) run() error {
 
 // usable finds mistakes in the call itself.
 func (c *check) usable() error {
+	if err := verifier.Validate(c.v); err != nil {
+		return fmt.Errorf("verifiertest: %w", err)
+	}
+	if len(c.users) == 0 && verifier.CoverageOf(c.v).Users != 0 {
+		return errors.New("verifiertest: no user was given, so nothing can be checked (name two with different passwords)")
+	}
 	seen := make(map[name]bool)
 	for _, u := range c.users {
 		n := name{u.Name, u.Realm}

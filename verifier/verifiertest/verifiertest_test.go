@@ -910,3 +910,20 @@ func TestUserPrintsAsName(t *testing.T) {
 		t.Error(out.String())
 	}
 }
+
+// A call that could find nothing does not pass.
+func TestNothingToCheck(t *testing.T) {
+	t.Parallel()
+	var nobody *Memory
+	someone := User{Name: "alice", Password: "pencil"}
+	checks := struct{ verifier.Verifier }{verifier.Static{"alice": "pencil"}}
+	for want, err := range map[string]error{
+		"no user was given":           TestVerifier(checks),
+		"verifiertest: verifier: nil": TestVerifier(nil, someone),
+		"a nil *verifiertest.Memory":  TestVerifier(nobody, someone),
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+}

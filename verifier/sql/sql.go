@@ -37,7 +37,7 @@ type Options struct {
 
 	// Kinds are what is served, and what users have where nobody counts them; see
 	// ParseKinds. Zero is KindPassword, and with List and rows of named columns
-	// whatever there is.
+	// whatever Refresh finds.
 	Kinds verifier.Kinds
 	// Scheme is that of passwords without a {SCHEME}. "" is PLAIN: they are stored
 	// as they are.
@@ -80,6 +80,7 @@ type DB struct {
 
 	sel, list, insert, update, remove *template // nil: not set
 	kinds                             verifier.Kinds
+	uncounted                         bool     // kinds are not declared, but those that there may be
 	properties                        []string // that are asked for one at a time; nil: rows of named columns
 	scheme                            string
 
@@ -163,7 +164,7 @@ func (db *DB) settleKinds() error {
 	switch {
 	case db.kinds != 0:
 	case db.list != nil && !byProperty:
-		db.kinds = verifier.AllKinds
+		db.kinds, db.uncounted = verifier.AllKinds, true
 	default:
 		db.kinds = verifier.KindsOf(verifier.KindPassword)
 	}
@@ -223,9 +224,14 @@ func (db *DB) serve(o Options) error {
 func (db *DB) String() string { return "sql:" + db.name }
 
 // Coverage implements [verifier.SecretSource]: what the options declare, or what the last
-// Refresh counted. It does no I/O.
+// Refresh counted. It does no I/O. Before the first Refresh, with a List and no Kinds,
+// some users may have anything, and all of them nothing: PLAIN and LOGIN are offered, and
+// what the site names.
 func (db *DB) Coverage() verifier.Coverage {
 	c := verifier.Coverage{Some: db.kinds, All: db.kinds, Users: -1}
+	if db.uncounted {
+		c.All = 0
+	}
 	if counted := db.coverage.Load(); counted != nil {
 		c = *counted
 	}

@@ -355,8 +355,12 @@ func TestRefresh(t *testing.T) {
 		}, broken
 	}}
 	db := newDB(t, Options{List: "SELECT * FROM users"}, f)
-	if c := db.Coverage(); c.Users != -1 {
-		t.Errorf("before: %+v", c)
+	if c := db.Coverage(); c.Users != -1 || c.All != 0 || !c.Some.Has(verifier.KindOTP) {
+		t.Errorf("before, when nothing is known: %+v", c)
+	}
+	declared := newDB(t, Options{List: "SELECT * FROM users", Kinds: verifier.KindsOf(verifier.KindPassword)}, f)
+	if c := declared.Coverage(); c.All != verifier.KindsOf(verifier.KindPassword) {
+		t.Errorf("before, when it is declared: %+v", c)
 	}
 	want := verifier.Measured([]verifier.Kinds{
 		verifier.KindsOf(verifier.KindPassword), verifier.KindsOf(verifier.KindCheck, verifier.KindSCRAMSHA256), verifier.KindsOf(verifier.KindCheck),

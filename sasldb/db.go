@@ -98,6 +98,7 @@ func (db *DB) GoString() string { return db.String() }
 // Coverage implements [verifier.SecretSource]. It is that of the file as it was
 // when it was last read whole, and does no I/O. Whether a login can change secrets is
 // as it was then too: a process that gives up the right to write notices at the login.
+// What Update changes is seen once somebody logs in.
 func (db *DB) Coverage() (c verifier.Coverage) {
 	if v := db.current.Load(); v != nil {
 		c = v.good.coverage

@@ -27,6 +27,9 @@ func (m *Metrics) Gauge(name, help string, value func() float64, labels ...Label
 	if !metricName(name) || reserved(name) {
 		return fmt.Errorf("daemon: gauge %q: the name is taken or not one of Prometheus (letters, digits, _)", name)
 	}
+	if value == nil {
+		return fmt.Errorf("daemon: gauge %s: no function that tells its value", name)
+	}
 	for i, l := range labels {
 		if !labelName(l.Name) || slices.ContainsFunc(labels[:i], func(o Label) bool { return o.Name == l.Name }) {
 			return fmt.Errorf("daemon: gauge %s: label %q is there twice or not one of Prometheus (letters, digits, _)", name, l.Name)

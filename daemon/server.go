@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/saslkit/saslkit/internal/absent"
 	"github.com/saslkit/saslkit/internal/workers"
 )
 
@@ -111,8 +112,12 @@ const (
 
 // Serve accepts connections from l until the context ends, and returns when all have
 // ended: at the latest when Grace is over. It closes l. The error is nil unless l failed
-// before. It is called once.
+// before, or something is not set without which nobody can log in. It is called once.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	if err := s.incomplete(); err != nil {
+		l.Close()
+		return err
+	}
 	hard, kill := context.WithCancel(context.WithoutCancel(ctx))
 	defer kill()
 	defer context.AfterFunc(ctx, func() { l.Close() })()
@@ -129,6 +134,17 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		return nil
 	}
 	return err
+}
+
+// incomplete says what is not set.
+func (s *Server) incomplete() error {
+	if absent.Is(s.Handler) {
+		return errors.New("daemon: Server.Handler is not set")
+	}
+	if h, ok := s.Handler.(interface{ incomplete() error }); ok {
+		return h.incomplete()
+	}
+	return nil
 }
 
 func (s *Server) accept(ctx, hard context.Context, l net.Listener) error {

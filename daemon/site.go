@@ -1,6 +1,8 @@
 package daemon
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 	"sync/atomic"
 
@@ -76,5 +78,26 @@ func NewCurrent(s *Site) *Current {
 func (c *Current) Site() *Site { return c.site.Load() }
 
 // Set makes s the site of every login that begins from now on. Those under way end with
-// the one that they began with.
+// the one that they began with, so what it asks is not closed at once: no login takes
+// longer than 3 minutes. A sasldb need not be closed, for it is collected.
+//
+// The new site gets the [saslkit.Authenticator.Guard] of the old one, or whoever guesses
+// begins anew, and the same DecoyKey, or SCRAM's salts for names that nobody has change.
 func (c *Current) Set(s *Site) { c.site.Store(s) }
+
+// incomplete says what is not set of what a handler of this name serves.
+func (c *Current) incomplete(handler string) error {
+	switch {
+	case c == nil:
+		return fmt.Errorf("daemon: %s.Current is not set", handler)
+	case c.Site() == nil:
+		return fmt.Errorf("daemon: %s.Current has no site (NewCurrent gives it one)", handler)
+	case c.Site().Auth == nil:
+		return errors.New("daemon: Site.Auth is not set")
+	}
+	return nil
+}
+
+func (d *Dovecot) incomplete() error   { return d.Current.incomplete("Dovecot") }
+func (s *Saslauthd) incomplete() error { return s.Current.incomplete("Saslauthd") }
+func (p *Pwcheck) incomplete() error   { return p.Current.incomplete("Pwcheck") }

@@ -13,10 +13,11 @@ import (
 var ErrKilled = errors.New("it did not end, and was killed")
 
 // patience is what a peer has for its end: a database on a busy machine.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // End asks a peer, stopped or not, by a signal to end, and waits for that. A peer that leads
-// a process group is asked with all of it. What is not over in 30 seconds is killed.
+// a process group is asked with all of it. What is not over in two minutes is killed; nor is
+// a child of its that still has what it wrote to waited for any longer.
 func End(cmd *exec.Cmd, signal syscall.Signal) error { return end(cmd, signal, patience) }
 
 func end(cmd *exec.Cmd, signal syscall.Signal, patience time.Duration) error {
@@ -27,6 +28,9 @@ func end(cmd *exec.Cmd, signal syscall.Signal, patience time.Duration) error {
 	syscall.Kill(whom, signal)
 	syscall.Kill(whom, syscall.SIGCONT)
 	stuck := time.AfterFunc(patience, func() { syscall.Kill(whom, syscall.SIGKILL) })
+	if cmd.WaitDelay == 0 {
+		cmd.WaitDelay = patience
+	}
 	err := cmd.Wait()
 	if !stuck.Stop() {
 		return ErrKilled

@@ -50,3 +50,36 @@ func TestEnd(t *testing.T) {
 		})
 	}
 }
+
+// A child that outlives a peer and has its output is not waited for.
+func TestEndOfParent(t *testing.T) {
+	t.Parallel()
+	child, alive, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer alive.Close() // which ends the child
+	begun := make(firstWrite, 1)
+	cmd := exec.Command("sh", "-c", "(echo begun; exec cat) <&3 & exec sleep 1000")
+	cmd.Stdout, cmd.ExtraFiles = begun, []*os.File{child}
+	err = cmd.Start()
+	child.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-begun
+	if err := end(cmd, syscall.SIGKILL, 10*time.Millisecond); err == nil {
+		t.Error("it ended well")
+	}
+}
+
+// A firstWrite tells of the first thing that is written.
+type firstWrite chan struct{}
+
+func (f firstWrite) Write(b []byte) (int, error) {
+	select {
+	case f <- struct{}{}:
+	default:
+	}
+	return len(b), nil
+}

@@ -320,29 +320,29 @@ func TestLDAPPolicy(t *testing.T) {
 func TestLDAPLife(t *testing.T) {
 	t.Parallel()
 	people := []ldapItem{person("alice", "canary-alice")}
-	first, second := startDirectory(t, directoryPlan{global: "idletimeout 1", entries: people}), startDirectory(t, directoryPlan{entries: people})
+	first, second := startDirectory(t, directoryPlan{global: "idletimeout 5", entries: people}), startDirectory(t, directoryPlan{entries: people})
 	login := func(v verifier.Verifier, timeout time.Duration) error {
 		ctx, cancel := context.WithTimeout(t.Context(), timeout)
 		defer cancel()
 		_, err := v.VerifyPassword(ctx, askFor("alice"), "canary-alice")
 		return err
 	}
-	alone := first.verifier(t, func(o *ldap.Options) { o.Timeout = 30 * time.Second })
+	alone := first.verifier(t, func(o *ldap.Options) { o.Timeout = patience })
 	must := func(what string) {
 		t.Helper()
-		if err := login(alone, 30*time.Second); err != nil {
+		if err := login(alone, patience); err != nil {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
 	both := first.verifier(t, func(o *ldap.Options) {
-		o.Servers, o.Timeout = []string{first.urls[0], second.urls[0]}, 300*time.Millisecond
+		o.Servers, o.Timeout = []string{first.urls[0], second.urls[0]}, 2*time.Second
 	})
 	anotherAnswers := func(what string) {
-		asktest.Until(t, what+": another server answers", func() bool { return login(both, 30*time.Second) == nil })
+		asktest.Until(t, what+": another server answers", func() bool { return login(both, patience) == nil })
 	}
 	must("at first")
 	first.end(syscall.SIGKILL)
-	if err := login(alone, 30*time.Second); !errors.Is(err, verifier.ErrUnavailable) {
+	if err := login(alone, patience); !errors.Is(err, verifier.ErrUnavailable) {
 		t.Errorf("killed: %v", err)
 	}
 	anotherAnswers("killed")

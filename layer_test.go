@@ -126,7 +126,7 @@ func TestLayer(t *testing.T) {
 // echoes sends a line there and back.
 func echoes(t *testing.T, client, server net.Conn) {
 	t.Helper()
-	client.SetDeadline(time.Now().Add(30 * time.Second))
+	client.SetDeadline(time.Now().Add(3 * time.Minute))
 	go func() {
 		io.Copy(server, server)
 		server.Close()

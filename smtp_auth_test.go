@@ -39,7 +39,7 @@ func serveSMTP(t *testing.T, talk func(net.Conn, *bufio.Reader)) net.Conn {
 			return
 		}
 		defer conn.Close()
-		conn.SetDeadline(time.Now().Add(20 * time.Second))
+		conn.SetDeadline(time.Now().Add(3 * time.Minute))
 		talk(conn, bufio.NewReader(conn))
 	}()
 	conn, err := net.Dial("tcp", l.Addr().String())
@@ -53,7 +53,7 @@ func serveSMTP(t *testing.T, talk func(net.Conn, *bufio.Reader)) net.Conn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn.SetDeadline(time.Now().Add(20 * time.Second))
+	conn.SetDeadline(time.Now().Add(3 * time.Minute))
 	return conn
 }
 

@@ -31,7 +31,7 @@ func TestCyrusSaslauthd(t *testing.T) {
 	text := fmt.Sprintf("ldap_servers: ldap://127.0.0.1:1/\nldap_servers: ldap://%s/\nldap_bind_dn: cn=first\nldap_bind_dn: cn=last \nldap_password: pencil\n", directory.Addr())
 	dir := inFolder(t, map[string]string{"saslauthd.conf": text})
 	startSaslauthd(t, daemon, dir)
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(3 * time.Minute)
 	var bind []byte
 	for bind == nil && time.Now().Before(deadline) {
 		exec.CommandContext(t.Context(), client, "-f", filepath.Join(dir, "mux"), "-u", "al", "-p", "x").Run() // refused, or too early
@@ -53,7 +53,7 @@ func serveNothing(l net.Listener, first chan<- []byte) {
 		if err != nil {
 			return
 		}
-		conn.SetDeadline(time.Now().Add(10 * time.Second))
+		conn.SetDeadline(time.Now().Add(30 * time.Second))
 		message := make([]byte, 1024)
 		n, _ := conn.Read(message)
 		select {

@@ -21,7 +21,7 @@ import (
 )
 
 // enough is for what must happen; only a test that hangs waits for so long.
-const enough = 30 * time.Second
+const enough = 3 * time.Minute
 
 // eventually waits for a condition.
 func eventually(t testing.TB, what string, holds func() bool) {

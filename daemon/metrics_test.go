@@ -279,7 +279,7 @@ func TestLimitedListener(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { c.Close() })
-		c.SetReadDeadline(time.Now().Add(30 * time.Second))
+		c.SetReadDeadline(time.Now().Add(enough))
 		return c
 	}
 	dial()

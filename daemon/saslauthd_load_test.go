@@ -69,7 +69,7 @@ func TestSaslauthdStoppedBefore(t *testing.T) {
 		}()
 		select {
 		case <-done:
-		case <-time.After(30 * time.Second):
+		case <-time.After(enough):
 			t.Errorf("%T goes on", h)
 		}
 		client.Close()

@@ -71,7 +71,7 @@ func (m *muxServer) dial(t testing.TB) *net.UnixConn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	c.SetDeadline(time.Now().Add(30 * time.Second))
+	c.SetDeadline(time.Now().Add(enough))
 	return c.(*net.UnixConn)
 }
 

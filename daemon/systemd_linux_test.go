@@ -78,7 +78,7 @@ func hears(t *testing.T, network, address string) string {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(30 * time.Second))
+	c.SetDeadline(time.Now().Add(enough))
 	line, err := bufio.NewReader(c).ReadString('\n')
 	if err != nil {
 		t.Fatal(err)
@@ -152,7 +152,7 @@ func TestActivated(t *testing.T) {
 		t.Errorf("a socket of systemd's was removed: %v", err)
 	}
 	b := make([]byte, 100)
-	news.SetDeadline(time.Now().Add(30 * time.Second))
+	news.SetDeadline(time.Now().Add(enough))
 	if n, err := news.Read(b); err != nil || string(b[:n]) != Ready {
 		t.Errorf("news: %q, %v", b[:n], err)
 	}
@@ -226,7 +226,7 @@ func TestSocketActivate(t *testing.T) {
 			var got string
 			for got == "" { // bound, but maybe not listening yet
 				if c, err := net.Dial("unix", path); err == nil {
-					c.SetDeadline(time.Now().Add(30 * time.Second))
+					c.SetDeadline(time.Now().Add(enough))
 					got, err = bufio.NewReader(c).ReadString('\n')
 					c.Close()
 					if err != nil {
@@ -262,7 +262,7 @@ func TestNotify(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer news.Close()
-			news.SetDeadline(time.Now().Add(30 * time.Second))
+			news.SetDeadline(time.Now().Add(enough))
 			environment := variables{"NOTIFY_SOCKET": address}
 			a, err := Activated(environment.get, environment.unset)
 			if err != nil {

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/saslkit/saslkit"
 	"github.com/saslkit/saslkit/sasldb"
@@ -40,7 +39,7 @@ type mailClient struct {
 var fourMechanisms = []string{"PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5"}
 
 const (
-	clientTimeout = 40 * time.Second
+	clientTimeout = patience
 	message       = "From: alice@mail.example\r\nTo: bob@mail.example\r\nSubject: hello\r\n\r\nhello\r\n"
 )
 
@@ -61,7 +60,7 @@ func (c mailClient) run(t testing.TB, l *lab, mechanism, user, password string, 
 	cmd := exec.CommandContext(ctx, made.Path, made.Args[1:]...)
 	cmd.Stdin = made.Stdin
 	cmd.Env = append(os.Environ(), "HOME="+r.dir, "LC_ALL=C.UTF-8")
-	cmd.WaitDelay = time.Second
+	cmd.WaitDelay = patience
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }

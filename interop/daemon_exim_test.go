@@ -13,7 +13,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/saslkit/saslkit"
 	"github.com/saslkit/saslkit/daemon"
@@ -191,7 +190,7 @@ func (x *exim) start(t testing.TB, port string) {
 	cmd := x.command("-bdf", "-oX", port)
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said // pipes, which the processes of connections have too
-	cmd.WaitDelay = 30 * time.Second
+	cmd.WaitDelay = patience
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -82,7 +82,7 @@ func parallelLogin(l *lab, mechanism, user, password string) error {
 		return err
 	}
 	defer c.Close()
-	c.CommandTimeout = 60 * time.Second
+	c.CommandTimeout = patience
 	if err := c.Hello("client.example"); err != nil {
 		return err
 	}
@@ -115,7 +115,7 @@ var loggedLogin = regexp.MustCompile(`sasl_method=\S+, sasl_username=\S+`)
 func (s *authSite) wantLogged(t *testing.T, want map[string]int) {
 	t.Helper()
 	var got map[string]int
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		got = make(map[string]int)
 		for line := range strings.Lines(s.logged()) {
 			if strings.Contains(line, ": client=") {

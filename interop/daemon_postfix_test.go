@@ -70,7 +70,7 @@ func (d *authDaemon) start(t testing.TB) {
 			if err != nil {
 				t.Errorf("the daemon ended: %v", err)
 			}
-		case <-time.After(30 * time.Second):
+		case <-time.After(patience):
 			t.Error("the daemon does not end")
 		}
 		d.stop = func(testing.TB) {}

@@ -88,8 +88,9 @@ func (d *dialog) channel() saslkit.Channel {
 	return saslkit.Channel{}
 }
 
-// patience is how long the server may take for a line.
-const patience = 30 * time.Second
+// patience is how long anybody may take for what must happen: only a test that hangs waits
+// for so long.
+const patience = 3 * time.Minute
 
 func (d *dialog) say(line string) {
 	d.t.Helper()

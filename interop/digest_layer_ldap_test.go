@@ -64,7 +64,7 @@ func (d *directory) bindLayered(t *testing.T, l mech.Layers) (net.Conn, error) {
 		return nil, err
 	}
 	t.Cleanup(func() { conn.Close() })
-	conn.SetDeadline(time.Now().Add(30 * time.Second))
+	conn.SetDeadline(time.Now().Add(patience))
 	client, err := saslkit.NewClient(saslkit.ClientConfig{
 		Credentials: saslkit.Credentials{Username: labUser, Password: labPassword},
 		Mechanisms:  []string{"DIGEST-MD5"}, Service: "ldap", Host: "ldap.example", Layers: l,

@@ -88,7 +88,7 @@ func dovecotAuth(t testing.TB, mechanisms string, files map[string]string) (dir,
 // listens waits for Dovecot to have made a socket.
 func listens(t testing.TB, socket string) {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
 		c, err := net.Dial("unix", socket)
 		if err == nil {
 			c.Close()
@@ -278,7 +278,7 @@ func TestDovecotAuthRestart(t *testing.T) {
 	stop := startDovecot(t, dir)
 	c := dovecotVerifier(t, socket)
 	var yes, trouble atomic.Int64
-	ctx, end := context.WithTimeout(context.Background(), time.Minute)
+	ctx, end := context.WithTimeout(context.Background(), patience)
 	defer end()
 	var callers sync.WaitGroup
 	for range 8 {
@@ -330,7 +330,7 @@ func authPID(t *testing.T, socket string) int {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(30 * time.Second))
+	c.SetDeadline(time.Now().Add(patience))
 	var g dovecotauth.Greeting
 	lines := dovecotauth.NewReader(c)
 	for done := false; !done; {

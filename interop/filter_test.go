@@ -175,7 +175,7 @@ func offeringServer(t *testing.T) string {
 
 func takeMail(conn net.Conn) {
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(20 * time.Second))
+	conn.SetDeadline(time.Now().Add(patience))
 	say := func(text string) { conn.Write([]byte(text + "\r\n")) }
 	say("220 offering.example")
 	data := false

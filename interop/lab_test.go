@@ -129,7 +129,7 @@ func smtpLab(t testing.TB, s setup) *lab {
 	server.AllowInsecureAuth = true
 	server.TLSConfig = l.tls.server
 	server.MaxLineLength = maxSMTPLine
-	server.ReadTimeout = 20 * time.Second
+	server.ReadTimeout = patience
 	server.Debug = l
 	server.ErrorLog = log.New(io.Discard, "", 0)
 	go server.Serve(s.listen(t, l))
@@ -232,7 +232,7 @@ type sighting struct {
 // seen waits until every session has ended and returns what was seen.
 func (l *lab) seen(t testing.TB) sighting {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(2 * time.Millisecond) {
 		l.mu.Lock()
 		s := sighting{l.transcript.String(), l.events, l.results}
 		open := l.open

@@ -174,7 +174,7 @@ func nextLogin(t *testing.T, logins <-chan ldapLogin) ldapLogin {
 	select {
 	case l := <-logins:
 		return l
-	case <-time.After(30 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("our daemon has observed nothing")
 		return ldapLogin{}
 	}

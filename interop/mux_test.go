@@ -209,7 +209,7 @@ func exchangeBytes(t *testing.T, socket, sent string) string {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(30 * time.Second))
+	c.SetDeadline(time.Now().Add(patience))
 	io.WriteString(c, sent)
 	c.(*net.UnixConn).CloseWrite()
 	var reply bytes.Buffer

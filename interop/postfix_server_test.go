@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/emersion/go-smtp"
 
@@ -108,7 +107,7 @@ func TestPostfixServer(t *testing.T) {
 func helloSMTP(t testing.TB, l *lab, w wire) *smtp.Client {
 	t.Helper()
 	c := dialSMTP(t, l, w, "")
-	c.CommandTimeout = 20 * time.Second
+	c.CommandTimeout = patience
 	if err := c.Hello("client.example"); err != nil {
 		t.Fatal(err)
 	}

@@ -160,7 +160,6 @@ func (p *postfix) greets(t testing.TB) {
 
 // greeted waits until a server says what it is.
 func greeted(addr, greeting string) error {
-	const patience = 15 * time.Second
 	var said string
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		conn, err := net.Dial("tcp", addr)
@@ -202,7 +201,7 @@ func (p *postfix) logged() string {
 func (p *postfix) find(t testing.TB, pattern string) string {
 	t.Helper()
 	line := regexp.MustCompile(`(?m)^.*` + pattern + `.*$`)
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
 		if found := line.FindString(p.logged()); found != "" {
 			return found
 		}

@@ -158,7 +158,6 @@ func (p *postgres) admin(t testing.TB, statement string) string {
 // answers waits until the server takes connections.
 func (p *postgres) answers(t testing.TB) {
 	t.Helper()
-	const patience = 30 * time.Second
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	for {

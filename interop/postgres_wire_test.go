@@ -47,7 +47,7 @@ func (p *postgres) dial(t testing.TB, version uint16, role string) *postgresWire
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	conn.SetDeadline(time.Now().Add(20 * time.Second))
+	conn.SetDeadline(time.Now().Add(patience))
 	conn.Write(postgresMessage(0, binary.BigEndian.AppendUint32(nil, postgresSSLRequest)))
 	var answer [1]byte
 	if _, err := io.ReadFull(conn, answer[:]); err != nil || answer[0] != 'S' {

@@ -216,6 +216,7 @@ func (h *revoking) run() {
 	})
 	pause(ctx, *revocations)
 	over()
+	// Where a copy lives hardly longer than two logins take, some do not find theirs.
 	for end := time.Now().Add(patience); h.lacks() != "" && time.Now().Before(end); {
 		pause(ctx, *revocations/10)
 	}

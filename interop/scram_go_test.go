@@ -274,7 +274,7 @@ func tlsPair(t testing.TB, site *testTLS, version uint16) (server, client tls.Co
 	config.MinVersion, config.MaxVersion = version, version
 	dialed := make(chan error, 1)
 	go func() {
-		conn, err := tls.DialWithDialer(&net.Dialer{Timeout: 20 * time.Second}, "tcp", ln.Addr().String(), config)
+		conn, err := tls.DialWithDialer(&net.Dialer{Timeout: patience}, "tcp", ln.Addr().String(), config)
 		if err == nil {
 			client = conn.ConnectionState()
 			conn.Close()
@@ -287,7 +287,7 @@ func tlsPair(t testing.TB, site *testTLS, version uint16) (server, client tls.Co
 	}
 	defer accepted.Close()
 	conn := accepted.(*tls.Conn)
-	conn.SetDeadline(time.Now().Add(20 * time.Second))
+	conn.SetDeadline(time.Now().Add(patience))
 	if err := errors.Join(conn.HandshakeContext(t.Context()), <-dialed); err != nil {
 		t.Fatal(err)
 	}

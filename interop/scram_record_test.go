@@ -53,7 +53,7 @@ func offerSCRAM(t *testing.T, p *postfix, l *lab, db string) {
 	if out, err := p.command(t, "reload"); err != nil {
 		t.Fatalf("postfix reload: %v\n%s", err, out)
 	}
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		c := helloSMTP(t, l, inClear)
 		_, list := c.Extension("AUTH")
 		c.Close()

@@ -161,7 +161,7 @@ func await(t testing.TB, open func() (*sql.DB, error)) {
 	}
 	defer db.Close()
 	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		err := db.PingContext(ctx)
 		cancel()
 		if err == nil {

@@ -82,7 +82,7 @@ func (s *movedSite) copied(t *testing.T, user string, want verifier.TransitionCh
 		if e.Err != nil || e.Change != want || e.User != user || e.Realm != labRealm {
 			t.Errorf("event %+v, want %v", e, want)
 		}
-	case <-time.After(30 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("nothing is copied")
 	}
 }

@@ -82,8 +82,8 @@ func carries(t *testing.T, client, server *Layer) {
 	ends := [2]net.Conn{client.Conn(a), server.Conn(b)}
 	text := bytes.Repeat([]byte("x"), 1000)
 	for i, end := range ends {
-		end.SetDeadline(time.Now().Add(30 * time.Second))
-		ends[1-i].SetDeadline(time.Now().Add(30 * time.Second))
+		end.SetDeadline(time.Now().Add(3 * time.Minute))
+		ends[1-i].SetDeadline(time.Now().Add(3 * time.Minute))
 		sent := make(chan error, 1)
 		go func() { _, err := end.Write(text); sent <- err }()
 		got := make([]byte, len(text))

@@ -303,7 +303,7 @@ func TestLayerBothWays(t *testing.T) {
 		text := bytes.Repeat([]byte("0123456789"), 500)
 		var wait sync.WaitGroup
 		for _, end := range ends {
-			end.SetDeadline(time.Now().Add(30 * time.Second))
+			end.SetDeadline(time.Now().Add(3 * time.Minute))
 			wait.Go(func() {
 				if _, err := end.Write(text); err != nil {
 					t.Error(err)

@@ -19,7 +19,7 @@ import (
 
 var cures = Cures{Denied: "the right group?", Absent: "does it run?", Stale: "has it ended?"}
 
-// asker asks a socket, and hangs for half a minute at most.
+// asker asks a socket, and waits for the default timeout at most.
 func asker(t testing.TB, socket string, limit int) *Asker {
 	t.Helper()
 	a, err := New(Options{Daemon: "testd", Socket: socket, Limit: limit, Cures: cures})

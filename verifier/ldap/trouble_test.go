@@ -85,7 +85,7 @@ func TestHostileServer(t *testing.T) {
 				t.Parallel()
 				f := newFake(t, script)
 				o := options(f.url())
-				if o.Timeout = 30 * time.Second; name == "never answers" || name == "answer to another" {
+				if o.Timeout = 3 * time.Minute; name == "never answers" || name == "answer to another" {
 					o.Timeout = 100 * time.Millisecond
 				}
 				account, err := newTest(t, o).VerifyPassword(t.Context(), alice, "canary")
@@ -237,7 +237,7 @@ func TestConnections(t *testing.T) {
 		}
 	})
 	o := bindOptions(f.url())
-	o.Connections, o.Timeout = 3, 30*time.Second
+	o.Connections, o.Timeout = 3, 3*time.Minute
 	d := newTest(t, o)
 	var all sync.WaitGroup
 	for range 20 {
@@ -274,7 +274,7 @@ func TestFailover(t *testing.T) {
 	o := bindOptions(dead.url(), silent.url(), unwilling.url(), good.url())
 	o.Timeout = 50 * time.Millisecond
 	d := newTest(t, o)
-	d.servers[2].users.timeout, d.servers[3].users.timeout = 30*time.Second, 30*time.Second
+	d.servers[2].users.timeout, d.servers[3].users.timeout = 3*time.Minute, 3*time.Minute
 	for range 10 {
 		if _, err := d.VerifyPassword(t.Context(), alice, "x"); err != nil {
 			t.Error(err)
@@ -303,7 +303,7 @@ func TestCancelled(t *testing.T) {
 		}
 	})
 	o := bindOptions(f.url())
-	o.Timeout = 30 * time.Second
+	o.Timeout = 3 * time.Minute
 	d := newTest(t, o)
 	for range 8 {
 		ctx, cancel := context.WithCancel(t.Context())

@@ -18,7 +18,7 @@ import (
 )
 
 // patience is for what happens at once unless something hangs.
-const patience = 30 * time.Second
+const patience = 3 * time.Minute
 
 // A server is a private instance that keeps nothing on disk.
 type server struct {

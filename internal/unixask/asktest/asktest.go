@@ -134,12 +134,12 @@ func descriptors() int {
 	return len(list)
 }
 
-// Until waits for a condition, and fails the test after half a minute.
+// Until waits for a condition, and fails the test after three minutes.
 func Until(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); !holds(); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(3 * time.Minute); !holds(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("after half a minute it is not so that %s", what)
+			t.Fatalf("after three minutes it is not so that %s", what)
 		}
 	}
 }

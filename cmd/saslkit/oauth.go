@@ -46,11 +46,19 @@ func knownTokenSpecs() string {
 	return strings.Join(all, " ")
 }
 
-// tokens opens what a SPEC of --tokens names; nil for "".
-func (o *opener) tokens(spec string) (verifier.TokenVerifier, error) {
-	if spec == "" {
-		return nil, nil
+// tokens opens what the SPECs of --tokens name.
+func (o *opener) tokens(specs []string) (all []verifier.TokenVerifier, err error) {
+	for _, spec := range specs {
+		v, err := o.token(spec)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, v)
 	}
+	return all, nil
+}
+
+func (o *opener) token(spec string) (verifier.TokenVerifier, error) {
 	kind, path, ok := strings.Cut(spec, ":")
 	if !ok || path == "" {
 		return nil, usage("--tokens %q is not kind:FILE (known: %s)", spec, knownTokenSpecs())

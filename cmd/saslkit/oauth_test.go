@@ -68,6 +68,31 @@ func TestTokens(t *testing.T) {
 	}
 }
 
+// Each of two providers is believed about what it has issued.
+func TestTokensOfSeveral(t *testing.T) {
+	t.Parallel()
+	site := "introspect:" + tokenFileOf(t, 0o600, "introspection_url: "+introspectionOf(t), "client_id: mail", "client_secret: sesame")
+	down := "introspect:" + tokenFileOf(t, 0o600, "introspection_url: http://127.0.0.1:1/")
+	keys := tokenFileOf(t, 0o644, `{"keys":[{"kty":"EC","crv":"P-256","kid":"1","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}]}`)
+	signed := "jwt:" + tokenFileOf(t, 0o600, "keys: "+keys, "issuer: https://id.example", "audience: mail")
+	check := func(specs ...string) []string {
+		args := []string{"check", "-r", "mail.example", "--password-stdin", "alice"}
+		for _, spec := range specs {
+			args = append(args, "--tokens", spec)
+		}
+		return args
+	}
+	const ok = "ok user=alice realm=mail.example mech=OAUTHBEARER\n"
+	checkAll(t, []commandCase{
+		{name: "the second", stdin: "good\n", args: check(signed, site), out: ok},
+		{name: "the first", stdin: "good\n", args: check(site, signed), out: ok},
+		{name: "in spite of trouble with the first", stdin: "good\n", args: check(down, site), out: ok},
+		{name: "neither", stdin: "bad\n", args: check(site, signed), code: 1, out: "no reason=wrong-password\n", err: []string{"not active"}},
+		{name: "trouble with one, and no from the other", stdin: "bad\n", args: check(site, down), code: 3, out: "no reason=unavailable\n", err: []string{"127.0.0.1:1"}},
+		{name: "one that is wrong", args: check(site, "oidc:/x"), code: 2, err: []string{`no kind "oidc"`}},
+	})
+}
+
 // With the file of an application, which may have no mech_list.
 func TestTokensBesideConf(t *testing.T) {
 	t.Parallel()

@@ -12,6 +12,7 @@ import (
 	"github.com/saslkit/saslkit/mech"
 	"github.com/saslkit/saslkit/realm"
 	"github.com/saslkit/saslkit/verifier"
+	"github.com/saslkit/saslkit/verifier/oauth"
 )
 
 // siteOptions describe a site's logins on the command line, in the words of
@@ -20,7 +21,7 @@ type siteOptions struct {
 	confFile  string
 	verifiers []string
 	secrets   string
-	tokens    string
+	tokens    []string
 	mechList  string
 	clear     string
 	tls       string
@@ -34,7 +35,7 @@ func (o *siteOptions) register(f *pflag.FlagSet) {
 	f.StringVar(&o.confFile, "conf", "", "the `FILE` of a Cyrus SASL application, such as /etc/postfix/sasl/smtpd.conf; smtpd alone searches it")
 	f.StringArrayVar(&o.verifiers, "verifier", nil, "where credentials are, a `SPEC` ("+knownSpecs()+"); several are asked in turn")
 	f.StringVar(&o.secrets, "secrets", "", "another `SPEC` for the challenge-response mechanisms")
-	f.StringVar(&o.tokens, "tokens", "", "who says whose a bearer token is, a `SPEC` ("+knownTokenSpecs()+")")
+	f.StringArrayVar(&o.tokens, "tokens", nil, "who says whose a bearer token is, a `SPEC` ("+knownTokenSpecs()+"); again for another issuer")
 	f.StringVar(&o.mechList, "mech-list", "", "the `MECHANISMS` to offer, in this order")
 	f.StringVar(&o.clear, "security-options", "noanonymous,noplaintext", "what a mechanism must be in the clear, a `LIST`")
 	f.StringVar(&o.tls, "tls-security-options", "noanonymous", "what a mechanism must be under TLS, a `LIST`")
@@ -52,7 +53,7 @@ func (o *siteOptions) authenticator(open *opener) (*saslkit.Authenticator, error
 	switch {
 	case o.confFile != "" && (stores || o.mechList != "" || moving):
 		return nil, usage("--conf says what --verifier, --secrets, --mech-list and --transition would: give the one or the others")
-	case o.confFile == "" && !stores && o.tokens == "":
+	case o.confFile == "" && !stores && len(o.tokens) == 0:
 		return nil, usage("--conf or --verifier is missing (SPEC: %s)", knownSpecs())
 	}
 	a := &saslkit.Authenticator{Mechanisms: splitList(o.mechList)}
@@ -67,9 +68,7 @@ func (o *siteOptions) authenticator(open *opener) (*saslkit.Authenticator, error
 	if err != nil {
 		return nil, err
 	}
-	if tokens != nil { // an interface that holds a nil one is not nil
-		a.Tokens = tokens
-	}
+	a.Tokens = oauth.Several(tokens...)
 	if o.confFile != "" {
 		return a, o.conf(open, a)
 	}
@@ -78,7 +77,7 @@ func (o *siteOptions) authenticator(open *opener) (*saslkit.Authenticator, error
 			return nil, err
 		}
 	}
-	// Assigned only if there is one, for the same reason.
+	// An interface that holds a nil one is not nil.
 	source, err := open.secrets(o.secrets)
 	if err != nil {
 		return nil, err

@@ -13,7 +13,8 @@
 // everything itself (RFC 7519), with the public keys of the issuer; such a token is good
 // until it expires, whatever happens meanwhile.
 //
-// Both may be used concurrently. Close them when the server ends.
+// Both may be used concurrently. Close them when the server ends. [Several] is one verifier
+// for several issuers.
 //
 // # What is checked
 //

@@ -69,7 +69,7 @@ func (c *ClientConfig) choose() (*mech.Mechanism, error) {
 			return v.row, nil
 		}
 	}
-	return nil, noChoice(all)
+	return nil, c.noChoice(all)
 }
 
 // A verdict is what the choice says about one mechanism.
@@ -82,6 +82,8 @@ type verdict struct {
 
 const (
 	notAskedFor = "not among those asked for"
+	notOffered  = "not offered by the server"
+	nothingSaid = "neither offered nor asked for"
 	notHere     = "does not exist here"
 )
 
@@ -126,9 +128,9 @@ func (c *ClientConfig) against(m *mech.Mechanism) (mech.Class, string) {
 	case c.Mechanisms != nil && !mech.Listed(c.Mechanisms, m.Name):
 		return mech.MechanismUnavailable, notAskedFor
 	case c.Offered != nil && !mech.Listed(c.Offered, m.Name):
-		return mech.MechanismUnavailable, "not offered by the server"
+		return mech.MechanismUnavailable, notOffered
 	case c.Offered == nil && c.Mechanisms == nil:
-		return mech.MechanismUnavailable, "neither offered nor asked for"
+		return mech.MechanismUnavailable, nothingSaid
 	case c.Mechanisms == nil && m.OnlyIfNamed:
 		return mech.MechanismUnavailable, "used only if asked for by name"
 	case !c.MechanismFilter.Permits(m.Name):
@@ -172,13 +174,14 @@ func (c *ClientConfig) againstBinding(m *mech.Mechanism) (mech.Class, string) {
 
 // noChoice is the error when something speaks against every mechanism. Its class
 // is that of the mechanism that came closest, as the order of the three classes
-// has it: what lacks only TLS has a cure.
-func noChoice(all []verdict) *Error {
+// has it: what lacks only TLS has a cure. What nobody asked for and nobody offers is not
+// worth a word.
+func (c *ClientConfig) noChoice(all []verdict) *Error {
 	e := &Error{Class: mech.MechanismUnavailable, Code: "mechanism-unavailable"}
 	var reasons []string
 	names := map[string][]string{}
 	for _, v := range all {
-		if v.reason == notAskedFor {
+		if v.reason == notAskedFor || v.reason == nothingSaid || v.reason == notOffered && c.Mechanisms == nil {
 			continue
 		}
 		e.Class = max(e.Class, v.class)
@@ -189,6 +192,16 @@ func noChoice(all []verdict) *Error {
 	}
 	for i, reason := range reasons {
 		reasons[i] = reason + ": " + listed(names[reason])
+	}
+	switch {
+	case c.Offered == nil && c.Mechanisms == nil:
+		reasons = []string{"neither Offered nor Mechanisms is set"}
+	case len(reasons) == 0:
+		reasons = []string{"none is offered by the server"}
+	case e.Class == mech.EncryptionRequired:
+		reasons = append(reasons, "the channel is in the clear")
+	case names[notOffered] != nil && len(c.Offered) > 0:
+		reasons = append(reasons, "it offers "+listed(c.Offered))
 	}
 	e.Err = errors.New("saslkit: no usable mechanism (" + strings.Join(reasons, "; ") + ")")
 	return e

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"strings"
 	"time"
@@ -134,7 +135,7 @@ func (x *Exchange) step(response []byte) (o Outcome) {
 // anything, a password among it, unless it is of the runtime.
 func panicked(value any) error {
 	what := fmt.Sprintf("panic of type %T", value)
-	if e, ok := value.(runtime.Error); ok {
+	if e, ok := value.(runtime.Error); ok && ofRuntime(e) {
 		what = "panic: " + e.Error()
 	}
 	callers := make([]uintptr, 16)
@@ -149,6 +150,15 @@ func panicked(value any) error {
 		thrown = thrown || f.Function == "runtime.gopanic"
 	}
 	return errors.New("saslkit: " + what)
+}
+
+// ofRuntime reports whether an error is the runtime's own: other types may have its method.
+func ofRuntime(e runtime.Error) bool {
+	t := reflect.TypeOf(e)
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return t.PkgPath() == "runtime"
 }
 
 // conclude ends the exchange: with success, the result becomes the peer's. It is

@@ -776,6 +776,13 @@ func TestRealmThatTheStoreDoesNotKnow(t *testing.T) {
 	}
 }
 
+// A pretender has the methods of an error of the runtime.
+type pretender string
+
+func (p pretender) Error() string { return string(p) }
+
+func (p pretender) RuntimeError() {}
+
 // The log says where a store panicked, and what if that cannot be a secret.
 func TestPanicSaysWhere(t *testing.T) {
 	t.Parallel()
@@ -785,6 +792,7 @@ func TestPanicSaysWhere(t *testing.T) {
 		want   string
 	}{
 		"a value of its own": {func() string { panic("pencil") }, "panic of type string in "},
+		"of another's type":  {func() string { panic(pretender("pencil")) }, "panic of type saslkit_test.pretender in "},
 		"of the runtime":     {func() string { return nowhere[7] }, "panic: runtime error: index out of range [7] with length 0 in "},
 	} {
 		users := verifier.Passwords(func(context.Context, verifier.Request) (string, error) { return c.lookup(), nil })

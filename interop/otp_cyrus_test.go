@@ -146,6 +146,20 @@ func TestCyrusServerOTP(t *testing.T) {
 		}
 		wantOTPNumber(t, file, 298)
 	}
+	// As passwd --otp --otp-hash sha1 makes it.
+	made, err := mech.OTPSecretBy("sha1", otpPhrase)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := sasldb.Edit(t.Context(), file, sasldb.WriteOptions{}, func(tx *sasldb.Tx) error {
+		return tx.Set(sasldb.Record{Authid: labUser, Realm: labRealm, Property: otpProperty, Value: made})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.into(t, s.server("OTP", binding{})); err != nil {
+		t.Errorf("Cyrus with a series of ours: %v", err)
+	}
+	wantOTPNumber(t, file, 498)
 	setOTPRecord(t, file, otp.MD5, 2, "ab12", 0)
 	if err := l.into(t, s.server("OTP", binding{})); err != nil {
 		t.Errorf("the last password: %v", err)

@@ -55,11 +55,19 @@ func OTPSecret(phrase string) []byte { return newOTPSeries(otp.MD5, phrase) }
 // them; any other is an error. All three are cut to 64 bits, and generators know them. Cyrus SASL
 // crashes with MD4 if it was built with OpenSSL 3 (2.1.28).
 func OTPSecretBy(hash, phrase string) ([]byte, error) {
-	h, known := otp.ByName(hash)
-	if !known {
-		return nil, fmt.Errorf("mech: one-time passwords have no hash %.20q (known: md4, md5, sha1)", hash)
+	h, err := otpHashNamed(hash)
+	if err != nil {
+		return nil, err
 	}
 	return newOTPSeries(h, phrase), nil
+}
+
+func otpHashNamed(name string) (otp.Hash, error) {
+	h, known := otp.ByName(name)
+	if !known {
+		return 0, fmt.Errorf("mech: one-time passwords have no hash %.20q (known: md4, md5, sha1)", name)
+	}
+	return h, nil
 }
 
 func newOTPSeries(hash otp.Hash, phrase string) []byte {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/saslkit/saslkit/internal/otp"
 	"github.com/saslkit/saslkit/internal/saslprep"
 	"github.com/saslkit/saslkit/verifier"
 )
@@ -59,20 +60,31 @@ type SecretOptions struct {
 	// Iterations is the count of SCRAM keys: 4,096 to 1,000,000, or 0 for 10,000.
 	// Our own clients take no other.
 	Iterations int
+	// OTPHash is that of new series of one-time passwords: "md4", "md5" or "sha1", as
+	// for [OTPSecretBy]; "" is md5.
+	OTPHash string
 }
 
-// Validate says what is out of bounds: the error matches [ErrIterations].
+// Validate says what is out of bounds. That of Iterations matches [ErrIterations].
 func (o SecretOptions) Validate() error {
 	if o.Iterations != 0 && (o.Iterations < MinIterations || o.Iterations > MaxIterations) {
 		return ErrIterations
 	}
-	return nil
+	_, err := o.otpHash()
+	return err
+}
+
+func (o SecretOptions) otpHash() (otp.Hash, error) {
+	if o.OTPHash == "" {
+		return otp.MD5, nil
+	}
+	return otpHashNamed(o.OTPHash)
 }
 
 // ErrIterations: there are too few iterations, or more than clients compute.
 var ErrIterations = fmt.Errorf("mech: SCRAM keys have %d to %d iterations", MinIterations, MaxIterations)
 
-// Secrets is the function [Secrets] with options. The error matches [ErrIterations] too.
+// Secrets is the function [Secrets] with options. The error can be that of Validate too.
 func (o SecretOptions) Secrets(user, realm, password string, kinds ...verifier.Kind) ([]verifier.Secret, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
@@ -135,7 +147,11 @@ func (o SecretOptions) newSecret(kind verifier.Kind, user, realm, password strin
 	case verifier.KindDIGESTMD5:
 		return DIGESTMD5Secret(user, realm, password), nil
 	case verifier.KindOTP:
-		return OTPSecret(password), nil
+		hash, err := o.otpHash()
+		if err != nil {
+			return nil, err
+		}
+		return newOTPSeries(hash, password), nil
 	case verifier.KindNTHash:
 		return NTLMSecret(password), nil
 	}

@@ -110,6 +110,8 @@ func completerOf(command, option, word string) completer {
 		return listOf(mechanismNames(mech.All())...)
 	case "SERVICE":
 		return oneOf("smtp", "imap", "pop3", "sieve")
+	case "HASH":
+		return oneOf("md5", "sha1")
 	case "WORD":
 		return oneOf("noplain", "yes")
 	case "REALM":

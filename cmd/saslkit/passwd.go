@@ -42,8 +42,9 @@ All kinds of secret that the user has are replaced together, in one commit: no
 old password stays valid under another kind. With --scram, or if he has SCRAM
 keys already, those of all hashes are stored. With --otp, or if he has one already,
 he gets a new series of one-time passwords, of which the password is the pass
-phrase. With --no-plain the password itself is not stored: then CRAM-MD5 and
-DIGEST-MD5 do not work for him. SCRAM does, and PLAIN, which Cyrus SASL refuses him.
+phrase; its hash is --otp-hash, or that of the series before. With --no-plain the
+password itself is not stored: then CRAM-MD5 and DIGEST-MD5 do not work for him. SCRAM
+does, and PLAIN, which Cyrus SASL refuses him.
 
 A disabled user's secrets are kept under names that Cyrus SASL does not read
 either. A new password does not enable him.
@@ -98,6 +99,7 @@ func (p *passwd) register(f *pflag.FlagSet) {
 	f.StringArrayVar(&p.except, "except", nil, "leave this `USER` out of --all; again for another")
 	f.BoolVar(&p.scram, "scram", false, "store SCRAM keys as well")
 	f.BoolVar(&p.otp, "otp", false, "store a series of one-time passwords as well (10 to 63 characters)")
+	f.StringVar(&p.options.OTPHash, "otp-hash", "", "the `HASH` of the series with --otp, md5 or sha1 (default: that of the one before, or md5)")
 	f.IntVar(&p.options.Iterations, "iterations", 0, "`COUNT` of the SCRAM keys, 4096 to 1000000 (default 10000)")
 	f.BoolVar(&p.noPlain, "no-plain", false, "do not store the password itself")
 	f.BoolVar(&p.remove, "delete", false, "delete the user: every property he has")
@@ -131,7 +133,7 @@ func (p *passwd) contradiction() error {
 		}
 	}
 	slices.Sort(alone)
-	sets := p.scram || p.otp || p.options.Iterations != 0 || p.noPlain || p.ifNew || p.password != passwordSource{}
+	sets := p.scram || p.otp || p.options.OTPHash != "" || p.options.Iterations != 0 || p.noPlain || p.ifNew || p.password != passwordSource{}
 	switch {
 	case len(alone) > 1:
 		return usage("passwd: %s exclude each other", strings.Join(alone, " and "))
@@ -139,6 +141,10 @@ func (p *passwd) contradiction() error {
 		return usage("passwd: %s sets no password: only --if-exists may stand beside it", alone[0])
 	case p.ifNew && p.ifExists:
 		return usage("passwd: --if-new and --if-exists exclude each other")
+	case p.options.OTPHash != "" && !p.otp && !p.all:
+		return usage("passwd: --otp-hash needs --otp")
+	case !slices.Contains([]string{"", "md5", "sha1"}, p.options.OTPHash):
+		return usage("passwd: --otp-hash %.20q is not md5 or sha1", p.options.OTPHash)
 	}
 	if err := p.options.Validate(); err != nil {
 		return usage("passwd: --iterations %d: %w", p.options.Iterations, err)
@@ -176,6 +182,7 @@ func (p *passwd) set(ctx context.Context, given string) error {
 		if err != nil {
 			return e, err
 		}
+		maker.follow(e, p.options.OTPHash)
 		e.Exists = true
 		e.Secrets, err = maker.make(kinds...)
 		stored = e
@@ -235,6 +242,21 @@ type secretMaker struct {
 	password string
 	options  mech.SecretOptions
 	made     []verifier.Secret
+}
+
+// follow has a series of one-time passwords made by the hash that is given, or else by that
+// of the one that the user has: his calculator may know no other.
+func (m *secretMaker) follow(e verifier.Entry, given string) {
+	hash := given
+	for _, s := range e.Secrets {
+		if s.Kind == verifier.KindOTP && given == "" {
+			hash, _, _ = strings.Cut(string(s.Value), "\t")
+		}
+	}
+	o := m.options
+	if o.OTPHash = hash; o.Validate() == nil && o != m.options {
+		m.options, m.made = o, nil
+	}
 }
 
 func (m *secretMaker) make(kinds ...verifier.Kind) ([]verifier.Secret, error) {

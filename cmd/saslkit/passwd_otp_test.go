@@ -58,6 +58,35 @@ func TestPasswdOTP(t *testing.T) {
 	}
 }
 
+// TestPasswdOTPHash: a series has the hash that is chosen, and the next one the same.
+func TestPasswdOTPHash(t *testing.T) {
+	t.Parallel()
+	db := mailDB(t)
+	passwd := func(args ...string) []string {
+		return append([]string{"passwd", "-f", db, "--password-stdin", "bob@mail.example"}, args...)
+	}
+	before := held(t, db)
+	checkAll(t, []commandCase{
+		{name: "unknown", stdin: "a pass phrase\n", args: passwd("--otp", "--otp-hash", "sha256"), code: 2, err: []string{`--otp-hash "sha256" is not md5 or sha1`}},
+		{name: "md4, with which Cyrus crashes", stdin: "a pass phrase\n", args: passwd("--otp", "--otp-hash", "md4"), code: 2, err: []string{`"md4" is not md5 or sha1`}},
+		{name: "of no series", stdin: "a pass phrase\n", args: passwd("--otp-hash", "sha1"), code: 2, err: []string{"--otp-hash needs --otp"}},
+		{name: "of all", args: []string{"passwd", "-f", db, "--all", "--scram", "--otp-hash", "sha1"}, code: 2, err: []string{"--all and --otp-hash exclude each other"}},
+	})
+	wantHeld(t, db, before)
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--otp"}, "md5"}, {[]string{"--otp", "--otp-hash", "sha1"}, "sha1"}, {nil, "sha1"}, {[]string{"--otp"}, "sha1"}, {[]string{"--otp", "--otp-hash", "md5"}, "md5"}, {nil, "md5"},
+	} {
+		mustRun(t, "a pass phrase\n", passwd(c.args...)...)
+		if hash, _, _ := strings.Cut(propertyOf(t, db, "bob", "cmusaslsecretOTP"), "\t"); hash != c.want {
+			t.Errorf("%q: series of %s, want %s", c.args, hash, c.want)
+		}
+		mustRun(t, "a pass phrase\n", "check", "--verifier", "sasldb:"+db, "--mech", "OTP", "--password-stdin", "bob@mail.example")
+	}
+}
+
 func propertyOf(t *testing.T, db, user, property string) string {
 	t.Helper()
 	listing, err := sasldb.Read(db)

@@ -29,6 +29,10 @@ const (
 func parallelUser(n int) string     { return fmt.Sprintf("user%d", n) }
 func parallelPassword(n int) string { return fmt.Sprintf("password-%d", n) }
 
+// atOnce are the exchanges under way at a time: Postfix waits for the daemon for no more
+// than 10 s, which a slow machine needs for the keys of fifty.
+const atOnce = 10
+
 // Fifty sessions, so fifty processes of Postfix, each with a connection to the daemon:
 // every answer is that to its own question.
 func TestDaemonPostfixParallel(t *testing.T) {
@@ -42,6 +46,7 @@ func TestDaemonPostfixParallel(t *testing.T) {
 		mu   sync.Mutex
 		want = make(map[string]int) // what Postfix is to log, and how often
 		all  sync.WaitGroup
+		turn = make(chan struct{}, atOnce)
 	)
 	for range parallelSessions {
 		all.Go(func() {
@@ -51,7 +56,7 @@ func TestDaemonPostfixParallel(t *testing.T) {
 					other = user // one half of them is right
 				}
 				m := nineMechanisms[rand.IntN(len(nineMechanisms))]
-				err := parallelLogin(site.lab, m, parallelUser(user), parallelPassword(other))
+				err := parallelLogin(site.lab, turn, m, parallelUser(user), parallelPassword(other))
 				var refusal *smtp.SMTPError
 				switch {
 				case user != other && (!errors.As(err, &refusal) || refusal.Code != 535):
@@ -76,7 +81,7 @@ func TestDaemonPostfixParallel(t *testing.T) {
 }
 
 // parallelLogin logs in and begins a message, so that Postfix logs who it was.
-func parallelLogin(l *lab, mechanism, user, password string) error {
+func parallelLogin(l *lab, turn chan struct{}, mechanism, user, password string) error {
 	c, err := smtp.Dial(l.addr)
 	if err != nil {
 		return err
@@ -94,7 +99,10 @@ func parallelLogin(l *lab, mechanism, user, password string) error {
 	if err != nil {
 		return err
 	}
-	if err := c.Auth(x); err != nil {
+	turn <- struct{}{}
+	err = c.Auth(x)
+	<-turn
+	if err != nil {
 		return err
 	}
 	if err := x.Finish(); err != nil {

@@ -111,7 +111,7 @@ func runDovecotAuth(t testing.TB, mechanisms string, files map[string]string) st
 
 func dovecotVerifier(t testing.TB, socket string) *dovecotclient.Client {
 	t.Helper()
-	c, err := dovecotclient.New(dovecotclient.Options{Socket: socket})
+	c, err := dovecotclient.New(dovecotclient.Options{Socket: socket, Timeout: patience})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -246,7 +246,7 @@ func TestDovecotAuthManyAtOnce(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range checks {
 		all.Go(func() {
-			ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+			ctx, cancel := context.WithTimeout(context.Background(), patience)
 			defer cancel()
 			if i%5 == 0 {
 				time.AfterFunc(time.Duration(i)*50*time.Microsecond, cancel)

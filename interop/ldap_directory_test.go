@@ -159,7 +159,7 @@ func (d *directory) end(s syscall.Signal) {
 func (d *directory) options() ldap.Options {
 	return ldap.Options{
 		Servers: d.urls[:1], SearchBase: "ou=people,dc=example", Filter: "(uid=%u)",
-		BindDN: directoryAdmin, BindPassword: directorySecret,
+		BindDN: directoryAdmin, BindPassword: directorySecret, Timeout: patience,
 	}
 }
 

@@ -89,7 +89,7 @@ func openPam(t *testing.T, s *saslauthdPeer, command string, o pam.Options) *pam
 	if err := os.WriteFile(o.Program, []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	o.Folder = s.etc("pam.d") // this process sees another /etc
+	o.Folder, o.Timeout = s.etc("pam.d"), patience // this process sees another /etc
 	v, err := pam.New(o)
 	if err != nil {
 		t.Fatal(err)

@@ -71,7 +71,7 @@ func (s *saslauthdPeer) socket() string { return filepath.Join(s.dir, "run", "mu
 // client asks the daemon.
 func (s *saslauthdPeer) client(t testing.TB) *saslauthd.Client {
 	t.Helper()
-	v, err := saslauthd.New(saslauthd.Options{Socket: s.socket()})
+	v, err := saslauthd.New(saslauthd.Options{Socket: s.socket(), Timeout: patience})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@
 package interop
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -71,7 +72,7 @@ func (d *database) new(t testing.TB, o saslsql.Options) *saslsql.DB {
 	if o.Servers == nil {
 		o.Servers = []*sql.DB{d.pool(t)}
 	}
-	o.Dialect, o.Code = d.dialect, sqlCode
+	o.Dialect, o.Code, o.Timeout = d.dialect, sqlCode, cmp.Or(o.Timeout, patience)
 	for _, s := range []*string{&o.Select, &o.List, &o.Insert, &o.Update, &o.Delete} {
 		*s = d.spelled(*s)
 	}

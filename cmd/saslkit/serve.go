@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/saslkit/saslkit/daemon"
+	"github.com/saslkit/saslkit/mech"
 )
 
 // serveOptions are those of serve: the site's, and its sockets.
@@ -19,6 +21,7 @@ type serveOptions struct {
 	siteOptions
 	auth, mux, pwcheck []string
 	joinRealm          bool
+	allowNTLMv1        bool
 	metrics            string
 	allowRemote        bool
 	limit              string
@@ -71,6 +74,7 @@ the configuration again; SIGTERM finishes what is under way, for 5 seconds at mo
 	f.BoolVar(&o.joinRealm, "join-realm", false, "take login and realm of saslauthd's protocol for one name, login@realm, as saslauthd -r does")
 	f.StringVar(&o.metrics, "metrics", "", "serve metrics for Prometheus by HTTP on this `ADDR`, HOST:PORT")
 	f.BoolVar(&o.allowRemote, "allow-remote", false, "permit inet: sockets, and --metrics, that other machines reach; none of them has encryption or a password")
+	f.BoolVar(&o.allowNTLMv1, "allow-ntlmv1", false, "let clients of NTLM answer by version 1, for the oldest devices, under TLS: who listens has the NT hash within a day")
 	f.StringVar(&o.limit, "limit", "", "how guessing is slowed down, a `LIST` of free=10 max=100 delay=8s exempt=NETWORK, or off")
 	f.StringVar(&o.decoyKey, "decoy-key", "", "a `FILE` with 16 random bytes or more, the same on all servers, for SCRAM's salts")
 	f.IntVar(&o.derivedIterations, "derived-iterations", 0, "the `COUNT` of SCRAM's iterations where only passwords are stored (default 4096)")
@@ -117,6 +121,9 @@ func (o *serveOptions) serve(ctx context.Context, std *stdio, flags *pflag.FlagS
 		return err
 	}
 	if err := o.checkJoinRealm(r, sockets); err != nil {
+		return err
+	}
+	if err := o.checkNTLMv1(r); err != nil {
 		return err
 	}
 	if err := r.start(ctx, o, sockets); err != nil {
@@ -174,6 +181,18 @@ func (o *serveOptions) checkJoinRealm(r *running, sockets []servedSocket) error 
 	if !asked {
 		return usage("--join-realm needs --mux: only saslauthd's protocol names login and realm apart")
 	}
+	return nil
+}
+
+// checkNTLMv1 refuses --allow-ntlmv1 where nobody is offered NTLM, and otherwise warns.
+func (o *serveOptions) checkNTLMv1(r *running) error {
+	if !o.allowNTLMv1 {
+		return nil
+	}
+	if !slices.ContainsFunc(r.sites, func(s *servedSite) bool { return mech.Listed(s.built.Auth.Mechanisms, mech.NTLM.Name) }) {
+		return usage("--allow-ntlmv1: NTLM is offered nowhere (name it in mech_list, or leave --allow-ntlmv1 out)")
+	}
+	r.std.say("warning: NTLMv1 is allowed: who listens to a login has the NT hash within a day, and logs in with that; it is for TLS alone, and until the last device that needs it is gone")
 	return nil
 }
 

@@ -60,7 +60,7 @@ func (b *siteBuilder) buildWith(open *opener, p socketPolicy) (*daemon.Site, err
 		a.Mechanisms = splitList(p.mechList)
 	}
 	a.Logger, a.Observer, a.Guard = b.logger, b.observer, b.guard
-	a.DecoyKey, a.DerivedIterations = b.decoyKey, b.options.derivedIterations
+	a.DecoyKey, a.DerivedIterations, a.AllowNTLMv1 = b.decoyKey, b.options.derivedIterations, b.options.allowNTLMv1
 	if !p.hasSecurity {
 		// The list of mechanisms is announced before anybody knows whether the
 		// client is under TLS. Postfix and Exim decide that by options of theirs.

@@ -37,6 +37,9 @@ func documentedOptions(t *testing.T, d *database) (o saslsql.Options) {
 			continue
 		}
 		for line := range strings.Lines(strings.ReplaceAll(block, `"`, d.quote)) {
+			if strings.HasPrefix(line, "#") {
+				continue
+			}
 			key, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
 			if keys[key] == nil {
 				t.Fatalf("the manual has a statement %q", line)

@@ -18,6 +18,7 @@ require (
 	github.com/saslkit/saslkit/verifier/oauth v0.0.0
 	github.com/saslkit/saslkit/verifier/pam v0.0.0
 	github.com/xdg-go/scram v1.4.0
+	golang.org/x/sys v0.49.0
 	mellium.im/sasl v0.3.2
 	modernc.org/sqlite v1.60.0
 )
@@ -39,7 +40,6 @@ require (
 	github.com/xdg-go/stringprep v1.0.4 // indirect
 	golang.org/x/crypto v0.58.0 // indirect
 	golang.org/x/sync v0.24.0 // indirect
-	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
 	modernc.org/libc v1.77.1 // indirect
 	modernc.org/mathutil v1.7.1 // indirect

@@ -37,7 +37,7 @@ type Authenticator struct {
 	// Guard throttles guessing; nil: unlimited.
 	Guard verifier.Guard
 
-	// Mechanisms is the site's mech_list: these alone, in this order. Nil: every
+	// Mechanisms is the site's mech_list: these alone, in this order. Nil or empty: every
 	// mechanism that can serve all users, strongest first, but not those that
 	// must be asked for by name (ANONYMOUS, CRAM-MD5, DIGEST-MD5, NTLM, OTP). APOP, which
 	// is a command of POP3, can be named too: see [Peer.APOP].

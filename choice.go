@@ -47,6 +47,9 @@ func (c ClientConfig) complete() ClientConfig {
 		}
 		c.Offered = offered
 	}
+	if len(c.Mechanisms) == 0 {
+		c.Mechanisms = nil
+	}
 	if c.ChannelBinding == BindNever {
 		c.Channel.Binding = nil
 	}

@@ -48,6 +48,7 @@ func TestClientReasons(t *testing.T) {
 		{"NTLM in the clear, if nothing is asked for", saslkit.ClientConfig{Credentials: full, Offered: []string{"NTLM"}, Mechanisms: []string{"NTLM"}, Policy: mech.Policy{Clear: mech.AnyMechanism}}, "NTLM", 0},
 		{"only by name", saslkit.ClientConfig{Credentials: full, Offered: []string{"CRAM-MD5"}, Channel: tls}, "used only if asked for by name: CRAM-MD5", mech.MechanismUnavailable},
 		{"others were not asked for", saslkit.ClientConfig{Credentials: full, Offered: []string{"PLAIN"}, Mechanisms: []string{"LOGIN"}, Channel: tls}, "(not offered by the server: LOGIN; it offers PLAIN)", mech.MechanismUnavailable},
+		{"an empty list is none, as strings.Fields makes it", saslkit.ClientConfig{Credentials: full, Offered: ours, Mechanisms: strings.Fields(""), Channel: tls}, "PLAIN", 0},
 		{"nothing is offered", saslkit.ClientConfig{Credentials: full, Offered: []string{}, Channel: tls}, "(none is offered by the server)", mech.MechanismUnavailable},
 		{"nothing was said", saslkit.ClientConfig{Credentials: full, Channel: tls}, "(neither Offered nor Mechanisms is set)", mech.MechanismUnavailable},
 		{"TLS was forgotten", saslkit.ClientConfig{Credentials: full, Offered: []string{"PLAIN"}}, "(only under TLS: PLAIN; the channel is in the clear)", mech.EncryptionRequired},
@@ -149,9 +150,9 @@ func TestClientChoiceKeepsTheRules(t *testing.T) {
 		m := mech.ByName(x.Mechanism())
 		switch {
 		case cfg.Offered != nil && !slices.Contains(cfg.Offered, m.Name),
-			cfg.Mechanisms != nil && !slices.Contains(cfg.Mechanisms, m.Name),
-			cfg.Offered == nil && cfg.Mechanisms == nil,
-			cfg.Mechanisms == nil && m.OnlyIfNamed,
+			len(cfg.Mechanisms) > 0 && !slices.Contains(cfg.Mechanisms, m.Name),
+			cfg.Offered == nil && len(cfg.Mechanisms) == 0,
+			len(cfg.Mechanisms) == 0 && m.OnlyIfNamed,
 			!cfg.MechanismFilter.Permits(m.Name),
 			cfg.Policy.Missing(m, cfg.Channel.Secure) != 0,
 			m.Binds && (cfg.Channel.Binding == nil || cfg.ChannelBinding == saslkit.BindNever),

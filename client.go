@@ -27,7 +27,7 @@ type ClientConfig struct {
 	// Offered is what the server advertises, read after STARTTLS: see OfferedSMTP
 	// and its like. Nil: unknown, and then Mechanisms must name what to use.
 	Offered []string
-	// Mechanisms are those that may be used, in order of preference. Nil: the
+	// Mechanisms are those that may be used, in order of preference. Nil or empty: the
 	// strongest of those offered, but none that must be asked for by name.
 	Mechanisms []string
 	// MechanismFilter excludes mechanisms. Nil: none.

@@ -49,9 +49,10 @@
 // [NewClient] picks a mechanism from what the server offers, the policy, the channel
 // and the credentials, and gives a [ClientExchange], a go-sasl client.
 // [ClientConfig.Candidates] explains the choice; [OfferedSMTP] and its like read what
-// a server offers, and [SMTPAuth] is for net/smtp. Call [ClientExchange.Finish] when
-// the protocol reported success: without it a server that skipped its proof is
-// believed.
+// a server offers. [Login] does it with go-smtp's and go-imap's clients, and [SMTPAuth]
+// with net/smtp's. Whoever uses a ClientExchange without them calls
+// [ClientExchange.Finish] when the protocol reported success: without it a server that
+// skipped its proof is believed.
 //
 // # Traps
 //

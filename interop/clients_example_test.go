@@ -13,7 +13,7 @@ import (
 	"github.com/saslkit/saslkit/verifier"
 )
 
-// go-smtp's client believes a server that says yes at any time; Finish does not.
+// go-smtp's client believes a server that says yes at any time; Login does not.
 func Example_goSMTPClient() {
 	c, done := dialExample()
 	defer done()
@@ -28,14 +28,8 @@ func Example_goSMTPClient() {
 	if state, ok := c.TLSConnectionState(); ok {
 		cfg.Channel = saslkit.ClientTLS(state)
 	}
-	login, err := saslkit.NewClient(cfg)
+	login, err := saslkit.Login(cfg, c.Auth)
 	if err != nil {
-		log.Fatal(err)
-	}
-	if err := c.Auth(login); err != nil {
-		log.Fatal(err)
-	}
-	if err := login.Finish(); err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println(login.Mechanism(), login.Assurance().ServerProven)

@@ -118,8 +118,8 @@ refuses() {
   [ $code = 1 ] || { echo "check --verifier $1 $2: $code"; cat /run/said; return 1; }
 }
 
-# mail_server is Postfix as its site has it, without its logins: what the page shows comes
-# into its main.cf.
+# mail_server is Postfix without logins: what the page shows comes into its main.cf, after
+# the parameters given here.
 mail_server() {
   cat > /etc/postfix/main.cf <<'END'
 compatibility_level = 3.6
@@ -130,9 +130,6 @@ smtpd_tls_cert_file = /run/tls/cert.pem
 smtpd_tls_key_file = /run/tls/key.pem
 smtpd_tls_security_level = may
 smtpd_relay_restrictions = permit_sasl_authenticated, reject
-smtpd_sasl_auth_enable = yes
-smtpd_sasl_type = dovecot
-smtpd_sasl_path = private/auth
 mydestination =
 default_transport = discard
 alias_maps =
@@ -154,6 +151,7 @@ discard unix       - - n - -   discard
 anvil   unix       - - n - 1   anvil
 postlog unix-dgram n - n - 1   postlogd
 END
+  [ $# = 0 ] || postconf -e "$@"
   postfix start > /run/postfix.log 2>&1 || { cat /run/postfix.log; cat /var/log/mail.log; return 1; }
 }
 

@@ -182,15 +182,19 @@ func (x *Exchange) end() {
 }
 
 // abandon ends an exchange that its peer gives up, under the peer's lock. It
-// returns false if there is nothing to settle: a step under way will do it.
-func (x *Exchange) abandon() bool {
+// returns nil if there is nothing to settle: a step under way will do it.
+func (x *Exchange) abandon() *Error {
 	if x.stepping {
 		x.abandoned = true
 		x.over = true
-		return false
+		return nil
+	}
+	err := errAbandoned()
+	if x.carrying && x.failure == nil { // the client knows it, and the log should too
+		err.Err = fmt.Errorf("%w after the right credentials", verifier.ErrAbandoned)
 	}
 	x.end()
-	return true
+	return err
 }
 
 func errAbandoned() *Error {

@@ -34,7 +34,8 @@ type PeerConfig struct {
 	// at each start. Nil: a channel in the clear with nothing known.
 	Channel func() Channel
 	// MapError turns an Error into the host's own error type, without which
-	// go-smtp answers 454 and go-imap SERVERBUG. Nil: the *Error itself.
+	// go-smtp answers 454 and go-imap SERVERBUG, to a wrong password too. Nil: the *Error
+	// itself; the Logger is then told once if Auth or Authenticate is called.
 	MapError func(*Error) error
 }
 
@@ -98,6 +99,9 @@ func (p *Peer) AuthenticateMechanisms() []string { return p.AuthMechanisms() }
 // Auth begins an exchange for go-smtp. It is [Peer.Start] with errors that are mapped, and
 // without security layers, which go-sasl's hosts cannot put on.
 func (p *Peer) Auth(mechanism string) (sasl.Server, error) {
+	if p.mapError == nil {
+		p.auth.warnUnmapped(p.ctx)
+	}
 	ch := p.unlayered()
 	x, err := p.start(mechanism, &ch)
 	if err != nil {
@@ -232,10 +236,13 @@ func (p *Peer) abandon(closing bool) {
 	}
 	x := p.exchange
 	p.exchange = nil
-	settle := x != nil && x.abandon()
+	var err *Error
+	if x != nil {
+		err = x.abandon()
+	}
 	p.mu.Unlock()
-	if settle {
-		x.settle(errAbandoned())
+	if err != nil {
+		x.settle(err)
 	}
 }
 

@@ -201,7 +201,8 @@ func TestAbandoned(t *testing.T) {
 	if _, done, err := x.Next(nil); done || err == nil {
 		t.Error("an abandoned exchange goes on")
 	}
-	if len(events) != 1 || !errors.Is(events[0].Err, verifier.ErrAbandoned) {
+	// Who only wants to know whether a password is right leaves when he knows.
+	if len(events) != 1 || !errors.Is(events[0].Err, verifier.ErrAbandoned) || !strings.Contains(events[0].Err.Detail(), "right credentials") {
 		t.Errorf("events: %+v", events)
 	}
 
@@ -799,6 +800,37 @@ func TestPanicSaysWhere(t *testing.T) {
 		_, err := saslkittest.Login(&saslkit.Authenticator{Verifier: users}, tls, "PLAIN", "al", "pencil")
 		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "(peer_test.go:") || strings.Contains(err.Error(), "pencil") {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A host that does not know our errors answers 454 to a wrong password: it is said once.
+func TestMapErrorForgotten(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		mapError func(*saslkit.Error) error
+		want     int
+	}{
+		"forgotten": {nil, 1},
+		"set":       {func(e *saslkit.Error) error { return e }, 0},
+	} {
+		var log strings.Builder
+		a := &saslkit.Authenticator{Verifier: store(full("al")), Logger: slog.New(slog.NewTextHandler(&log, nil))}
+		for range 2 {
+			peer := a.NewPeer(saslkit.PeerConfig{MapError: c.mapError, Channel: func() saslkit.Channel { return tls }})
+			if _, err := peer.Start("PLAIN"); err != nil {
+				t.Fatal(err)
+			}
+			if strings.Contains(log.String(), "MapError") != (c.want > 0 && strings.Contains(log.String(), "WARN")) {
+				t.Errorf("%s: Start is for hosts that know our errors: %s", name, &log)
+			}
+			if _, err := peer.Authenticate("PLAIN"); err != nil {
+				t.Fatal(err)
+			}
+			peer.Close()
+		}
+		if got := strings.Count(log.String(), "MapError is not set"); got != c.want {
+			t.Errorf("%s: said %d times, want %d", name, got, c.want)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package saslkit
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -87,6 +88,17 @@ type Authenticator struct {
 	derivationOnce sync.Once
 	nonces         *mech.Nonces
 	noncesOnce     sync.Once
+	unmappedOnce   sync.Once
+}
+
+// warnUnmapped says once that a host of go-sasl gets errors that it does not know.
+func (a *Authenticator) warnUnmapped(ctx context.Context) {
+	if a.Logger == nil {
+		return
+	}
+	a.unmappedOnce.Do(func() {
+		a.Logger.WarnContext(ctx, "saslkit: PeerConfig.MapError is not set: go-smtp answers every failure with 454, go-imap with SERVERBUG")
+	})
 }
 
 // usedNonces is what all connections share for DIGEST-MD5; nil if that is off, or

@@ -816,13 +816,13 @@ func TestMapErrorForgotten(t *testing.T) {
 	} {
 		var log strings.Builder
 		a := &saslkit.Authenticator{Verifier: store(full("al")), Logger: slog.New(slog.NewTextHandler(&log, nil))}
-		for range 2 {
+		for i := range 2 {
 			peer := a.NewPeer(saslkit.PeerConfig{MapError: c.mapError, Channel: func() saslkit.Channel { return tls }})
 			if _, err := peer.Start("PLAIN"); err != nil {
 				t.Fatal(err)
 			}
-			if strings.Contains(log.String(), "MapError") != (c.want > 0 && strings.Contains(log.String(), "WARN")) {
-				t.Errorf("%s: Start is for hosts that know our errors: %s", name, &log)
+			if i == 0 && log.Len() > 0 { // Start is for hosts that know our errors
+				t.Errorf("%s: %s", name, &log)
 			}
 			if _, err := peer.Authenticate("PLAIN"); err != nil {
 				t.Fatal(err)

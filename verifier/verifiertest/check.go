@@ -43,7 +43,7 @@ type check struct {
 
 func newCheck(v verifier.Verifier, users []User) *check {
 	c := &check{
-		v: v, users: users, patience: 10 * time.Second, prompt: time.Second, token: strings.ToLower(rand.Text()[:12]),
+		v: v, users: users, patience: time.Minute, prompt: time.Second, token: strings.ToLower(rand.Text()[:12]),
 		accounts: make(map[name]verifier.Account),
 		held:     make(map[name]map[verifier.Kind]verifier.Secret),
 		seen:     make(map[[2]string]bool),

@@ -249,18 +249,23 @@ func (c *check) cancelled() {
 	for _, u := range c.users {
 		r := u.request()
 		if u.Password != "" {
-			c.over(r, "right password", c.verify(ctx, r, u.Password), true)
+			c.over(r, "right password", func() answer { return c.verify(ctx, r, u.Password) }, true)
 		}
-		c.over(r, "wrong password", c.verify(ctx, r, c.wrongPassword()), false)
+		c.over(r, "wrong password", func() answer { return c.verify(ctx, r, c.wrongPassword()) }, false)
 		if isSource {
 			kinds := c.kindsOf(u)
-			c.over(r, "look-up", c.lookup(ctx, source, r, kinds...), len(kinds) > 0)
+			c.over(r, "look-up", func() answer { return c.lookup(ctx, source, r, kinds...) }, len(kinds) > 0)
 		}
 	}
 }
 
-// over checks the answer to a call with a cancelled context.
-func (c *check) over(r verifier.Request, what string, a answer, present bool) {
+// over checks the answer to a call with a cancelled context. What is not prompt is called
+// again, for the machine may have been busy.
+func (c *check) over(r verifier.Request, what string, call func() answer, present bool) {
+	a := call()
+	for n := 1; a.took > c.prompt && n < 3; n++ {
+		a = call()
+	}
 	switch {
 	case !a.made:
 	case a.err == nil, present && (verifier.Refused(a.err) || verifier.Terminal(a.err)):

@@ -227,10 +227,11 @@ func (w author) changeError() {
 func (w author) cancelledUpdate() {
 	ctx, cancel := context.WithCancel(background())
 	cancel()
-	a := w.check.update(ctx, w.store, w.r, func(e verifier.Entry) (verifier.Entry, error) {
-		return verifier.Entry{Exists: true, Secrets: w.samples(2, w.kinds...)}, nil
-	})
-	w.over(w.r, "update", a, true)
+	w.over(w.r, "update", func() answer {
+		return w.check.update(ctx, w.store, w.r, func(e verifier.Entry) (verifier.Entry, error) {
+			return verifier.Entry{Exists: true, Secrets: w.samples(2, w.kinds...)}, nil
+		})
+	}, true)
 	w.holds(ruleUpdateDone, w.samples(1, w.kinds...)...)
 }
 

@@ -97,7 +97,7 @@ func dialAuthSocket(t *testing.T, path string, minor int) *authSocket {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	c.SetDeadline(time.Now().Add(30 * time.Second))
+	c.SetDeadline(time.Now().Add(3 * time.Minute))
 	s := &authSocket{Conn: c, t: t, lines: bufio.NewReader(c)}
 	fmt.Fprintf(c, "VERSION\t1\t%d\nCPID\t%d\n", minor, os.Getpid())
 	for s.line() != "DONE" {

@@ -149,7 +149,7 @@ func TestLabTakesLongLines(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(20 * time.Second))
+	conn.SetDeadline(time.Now().Add(3 * time.Minute))
 	lines := bufio.NewScanner(conn)
 	send := func(line, until string) string {
 		conn.Write([]byte(line + "\r\n"))

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"crypto/tls"
 	"encoding/base64"
+	"io"
 	"net"
 	"strings"
 	"testing"
@@ -14,9 +15,9 @@ import (
 )
 
 // script starts a server that plays a conversation once. A step is "S: " and a
-// line to send, "C: " and the beginning of a line to expect, "TLS" to begin TLS
-// as a server, or "S* " and a line to send for as long as anybody listens. It
-// returns the address.
+// line to send, "C: " and the beginning of a line to expect, "SAY " and lines to send
+// whether or not anybody listens, "TLS" to begin TLS as a server, or "S* " and a line to
+// send for as long as anybody does. It returns the address.
 func script(t *testing.T, steps ...string) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -41,7 +42,7 @@ func script(t *testing.T, steps ...string) string {
 }
 
 func play(t *testing.T, conn *net.Conn, steps []string) {
-	(*conn).SetDeadline(time.Now().Add(20 * time.Second))
+	(*conn).SetDeadline(time.Now().Add(3 * time.Minute))
 	lines := bufio.NewReader(*conn)
 	for _, step := range steps {
 		switch kind, text, _ := strings.Cut(step, ": "); {
@@ -53,6 +54,8 @@ func play(t *testing.T, conn *net.Conn, steps []string) {
 			}
 		case kind == "S":
 			(*conn).Write([]byte(text + "\r\n"))
+		case strings.HasPrefix(step, "SAY "):
+			io.WriteString(*conn, strings.TrimPrefix(step, "SAY "))
 		case step == "TLS":
 			*conn = tls.Server(*conn, &tls.Config{Certificates: []tls.Certificate{labCert(t)}})
 			lines.Reset(*conn)
@@ -225,19 +228,20 @@ func TestLoginUnderTLSFromTheStart(t *testing.T) {
 	scripted{url: "imap://" + imaps, args: []string{"--tls"}, out: "ok mech=PLAIN\n", err: "-- TLS 1.3"}.check(t)
 }
 
-// A server that is silent, or that sends a byte now and then, does not hold us.
+// A server that is silent does not hold us. What it says it says at once: how far we come
+// before our patience ends is a matter of the machine.
 func TestLoginDoesNotWaitForEver(t *testing.T) {
 	t.Parallel()
-	for name, address := range map[string]string{
-		"no greeting":   script(t),
-		"never an end":  script(t, "S: 220 hello", "C: EHLO", "S: 250-hello"),
-		"no answer":     script(t, "S: 220 hello", "C: EHLO", "S: 250-hello", "S: 250 AUTH PLAIN", "C: AUTH"),
-		"no handshake":  script(t, "S: 220 hello", "C: EHLO", "S: 250-hello", "S: 250 STARTTLS", "C: STARTTLS", "S: 220 go"),
-		"no capability": script(t, "S: 220 hello", "C: EHLO"),
+	for name, said := range map[string]string{
+		"no greeting":   "",
+		"no capability": "220 hello\r\n",
+		"never an end":  "220 hello\r\n250-hello\r\n",
+		"no answer":     "220 hello\r\n250-hello\r\n250 AUTH PLAIN\r\n",
+		"no handshake":  "220 hello\r\n250-hello\r\n250 STARTTLS\r\n220 go\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			host, port, _ := net.SplitHostPort(address)
+			host, port, _ := net.SplitHostPort(script(t, "SAY "+said))
 			l := &login{
 				server:      serverAddress{protocol: "smtp", service: "smtp", host: host, port: port},
 				tls:         &tls.Config{InsecureSkipVerify: true},

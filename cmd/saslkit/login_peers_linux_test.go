@@ -129,7 +129,7 @@ func runPeer(t *testing.T, cmd *exec.Cmd, end syscall.Signal, log string) {
 
 func awaitListener(t *testing.T, network, address string) {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(3 * time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		c, err := net.Dial(network, address)
 		if err == nil {
 			c.Close()

@@ -13,7 +13,7 @@ func TestSpin(t *testing.T) {
 	screen := &syncBuffer{}
 	failed := errors.New("failed")
 	err := (&stdio{terminal: screen}).spin("writing \x1bdb", func() error {
-		for deadline := time.Now().Add(30 * time.Second); strings.Count(screen.String(), "writing") < 3; time.Sleep(5 * time.Millisecond) {
+		for deadline := time.Now().Add(3 * time.Minute); strings.Count(screen.String(), "writing") < 3; time.Sleep(5 * time.Millisecond) {
 			if time.Now().After(deadline) {
 				return errors.New("nothing is shown")
 			}

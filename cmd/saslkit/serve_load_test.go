@@ -146,7 +146,8 @@ func TestServeLoad(t *testing.T) {
 	if late > 2*early+20<<10 {
 		t.Errorf("memory grew from %d to %d KiB", early, late)
 	}
-	if log := front.stderr.String(); !strings.Contains(log, "msg=reload result=ok") || strings.Contains(log, "result=failed") {
+	until(t, front.stderr, "msg=reload result=ok")
+	if strings.Contains(front.stderr.String(), "result=failed") {
 		t.Error("it did not reload")
 	}
 	front.Process.Signal(syscall.SIGTERM)

@@ -78,7 +78,7 @@ func news(t *testing.T, dir string, cmd *exec.Cmd) *net.UnixConn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	c.SetDeadline(time.Now().Add(30 * time.Second))
+	c.SetDeadline(time.Now().Add(3 * time.Minute))
 	cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+address)
 	return c
 }

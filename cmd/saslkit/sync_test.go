@@ -29,7 +29,7 @@ func (s *syncBuffer) String() string {
 // value waits for a line "key=value" and returns the value.
 func (s *syncBuffer) value(t *testing.T, key string) string {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(3 * time.Minute); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		for line := range strings.Lines(s.String()) {
 			if value, ok := strings.CutPrefix(line, key+"="); ok && strings.HasSuffix(value, "\n") {
 				return strings.TrimSuffix(value, "\n")

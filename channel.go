@@ -82,6 +82,9 @@ func addrPort(a net.Addr) netip.AddrPort {
 // that the server presented, needed for tls-server-end-point; nil if unknown.
 // Before the handshake is complete the channel counts as clear: with TLS from the
 // first byte go-imap greets before it, so complete it when the session is made.
+//
+// A test without a connection takes Channel{Secure: true}: a state that is made up panics
+// when it is bound to.
 func ServerTLS(state tls.ConnectionState, leaf *x509.Certificate) Channel {
 	return Channel{Secure: state.HandshakeComplete, Binding: mech.TLSBinding(state, leaf)}
 }

@@ -19,8 +19,9 @@ import (
 //
 // A connection may be idle for ever, since Postfix keeps its own for later; but a line
 // that has begun must be complete within 10 s, and answers must be read within 10 s. It
-// may have 1,024 requests under way. One that waits for its client is forgotten after
-// 150 s, and counts as a guess.
+// may have 1,024 requests under way, and all connections together 32,768; what is beyond
+// is told that there is temporary trouble. One that waits for its client is forgotten
+// after 150 s, and counts as a guess.
 //
 // Who connects is trusted with what it says about its client: the addresses, that the
 // client is under TLS, which certificate it has. Who may connect is a matter of the
@@ -32,6 +33,7 @@ type Dovecot struct {
 	Logger *slog.Logger
 
 	connections atomic.Uint64
+	underWay    atomic.Int64 // requests of all connections
 	lastMechs   atomic.Pointer[[]dovecotauth.Mech]
 	workers     workers.Pool // for requests
 	times       dovecotTimes // zero but in tests
@@ -44,6 +46,9 @@ const (
 	// maxOutstanding bounds the requests under way on a connection. Postfix forgets
 	// those that its clients give up.
 	maxOutstanding = 1024
+	// maxUnderWay bounds them on all connections: a request takes 2 to 13 KB, of which
+	// that makes 420 MB. Connections of Postfix, which have one each, are fewer.
+	maxUnderWay = 32 << 10
 	// requestTime is for how long a client of the client may think: longer than any
 	// mail server waits for a response.
 	requestTime = 150 * time.Second

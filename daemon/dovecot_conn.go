@@ -239,10 +239,10 @@ func (x *dovecotConn) settle(which func(*dovecotRequest) bool) (hungUp bool) {
 	x.ended = true
 	hungUp = x.hungUp
 	var settled []*dovecotRequest
-	for id, r := range x.requests {
+	for _, r := range x.requests {
 		if which(r) {
 			settled = append(settled, r)
-			delete(x.requests, id)
+			x.remove(r)
 		}
 	}
 	x.mu.Unlock()

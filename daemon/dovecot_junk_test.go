@@ -125,7 +125,7 @@ func TestDovecotOutstanding(t *testing.T) {
 				p.say("CANCEL 3")
 				p.ask(authPlain(5000, "alice", "secret"), "OK 5000 user=alice@example.org")
 			}
-			if n := logged.count("1024 requests are under way"); n != 1 {
+			if n := logged.count("too many requests are under way"); n != 1 {
 				t.Errorf("logged %d times", n)
 			}
 		})

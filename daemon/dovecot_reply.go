@@ -21,7 +21,7 @@ func (x *dovecotConn) claim(r *dovecotRequest) bool {
 	if x.requests[r.id] != r {
 		return false
 	}
-	delete(x.requests, r.id)
+	x.remove(r)
 	return true
 }
 

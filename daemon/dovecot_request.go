@@ -49,7 +49,7 @@ func (x *dovecotConn) auth(a dovecotauth.Auth) (*dovecotStep, error) {
 		return nil, fmt.Errorf("%w: request %d is under way already", errProtocol, a.ID)
 	case full:
 		if x.full.now() {
-			x.warn(fmt.Sprintf("daemon: %d requests are under way", maxOutstanding))
+			x.warn("daemon: too many requests are under way")
 		}
 		x.refuse(r, &saslkit.Error{Class: mech.Unavailable, Code: "outstanding"})
 		return nil, nil
@@ -90,11 +90,21 @@ func (x *dovecotConn) add(r *dovecotRequest) (used, full bool) {
 	if used || full {
 		return used, full
 	}
+	if x.dovecot.underWay.Add(1) > maxUnderWay {
+		x.dovecot.underWay.Add(-1)
+		return false, true
+	}
 	if x.requests == nil {
 		x.requests = make(map[uint32]*dovecotRequest)
 	}
 	x.requests[r.id] = r
 	return false, false
+}
+
+// remove makes it one that is not; the lock is held.
+func (x *dovecotConn) remove(r *dovecotRequest) {
+	delete(x.requests, r.id)
+	x.dovecot.underWay.Add(-1)
 }
 
 // notBase64 is the fault of a message, and of its request only.
@@ -137,10 +147,14 @@ func (x *dovecotConn) resume(id uint32) (r *dovecotRequest, busy bool) {
 func (x *dovecotConn) forget(id uint32) {
 	x.mu.Lock()
 	r := x.requests[id]
-	delete(x.requests, id)
-	if r != nil && r.busy {
+	switch {
+	case r == nil:
+	case r.busy:
 		r.stray = true
 		x.strays++
+		delete(x.requests, id)
+	default:
+		x.remove(r)
 	}
 	x.mu.Unlock()
 	if r != nil {
@@ -156,6 +170,7 @@ func (x *dovecotConn) strayed(r *dovecotRequest) {
 	if r.stray {
 		r.stray = false
 		x.strays--
+		x.dovecot.underWay.Add(-1)
 	}
 }
 
@@ -242,7 +257,7 @@ func (x *dovecotConn) expire(r *dovecotRequest) {
 		x.mu.Unlock()
 		return
 	}
-	delete(x.requests, r.id) // what the client says from now on is too late
+	x.remove(r) // what the client says from now on is too late
 	x.steps.Add(1)
 	x.mu.Unlock()
 	defer x.steps.Done()

@@ -310,6 +310,44 @@ func TestDovecotCancelBoundsWork(t *testing.T) {
 	})
 }
 
+// What all connections have under way is bounded, and whatever ends leaves its place.
+func TestDovecotUnderWay(t *testing.T) {
+	t.Parallel()
+	g := newGate(t)
+	d := dovecotOf(permissive(g))
+	d.underWay.Store(maxUnderWay - 1)
+	s := startServer(t, &Server{Handler: d})
+	one, other := dialDovecot(t, s.socket), dialDovecot(t, s.socket)
+	other.say("VERSION 1 2")
+	free := func() {
+		t.Helper()
+		eventually(t, "its place is free", func() bool { return d.underWay.Load() == maxUnderWay-1 })
+	}
+	full := func() {
+		t.Helper()
+		other.ask(authPlain(1, "alice", "secret"), "FAIL 1 temp code=temp_fail")
+	}
+
+	one.ask("AUTH 1 LOGIN service=smtp", "CONT 1 VXNlcm5hbWU6")
+	full()
+	one.say("CANCEL 1")
+	free()
+	other.ask(authPlain(1, "alice", "wrong"), "FAIL 1 user=alice@example.org")
+	free()
+	other.ask(authPlain(1, "alice", "secret"), "OK 1 user=alice@example.org")
+	free()
+	one.say(authPlain(1, "slow", "secret"))
+	g.await(t, 1)
+	one.say("CANCEL 1")
+	full()
+	g.letThrough()
+	free()
+	one.ask("AUTH 1 LOGIN service=smtp", "CONT 1 VXNlcm5hbWU6")
+	full()
+	one.Close()
+	free()
+}
+
 // A request of which nothing is heard any more ends, and its client counts as a guesser.
 func TestDovecotExpiry(t *testing.T) {
 	t.Parallel()

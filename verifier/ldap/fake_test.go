@@ -2,7 +2,10 @@ package ldap
 
 import (
 	"bufio"
+	"fmt"
+	"math/rand/v2"
 	"net"
+	"runtime"
 	"sync"
 	"testing"
 
@@ -46,6 +49,22 @@ func newFake(t testing.TB, script func(*dialog)) *fake {
 	})
 	t.Cleanup(f.stop)
 	return f
+}
+
+// nobodyThere is the URL of a port that nobody listens on. On Linux it is one of an address
+// of its own, or another test's server might be given it.
+func nobodyThere(t testing.TB) string {
+	t.Helper()
+	host := "127.0.0.1"
+	if runtime.GOOS == "linux" {
+		host = fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(250), rand.IntN(250), 1+rand.IntN(250))
+	}
+	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return "ldap://" + l.Addr().String() + "/"
 }
 
 func (f *fake) serve(c net.Conn) {

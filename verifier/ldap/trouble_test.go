@@ -267,11 +267,10 @@ func TestConnections(t *testing.T) {
 func TestFailover(t *testing.T) {
 	t.Parallel()
 	good := newFake(t, func(d *dialog) { obey(d, 0) })
-	dead := newFake(t, nil)
-	dead.stop()
+	dead := nobodyThere(t)
 	silent := newFake(t, func(d *dialog) { d.sit() })
 	unwilling := newFake(t, func(d *dialog) { obey(d, goldap.LDAPResultUnwillingToPerform) })
-	o := bindOptions(dead.url(), silent.url(), unwilling.url(), good.url())
+	o := bindOptions(dead, silent.url(), unwilling.url(), good.url())
 	o.Timeout = 50 * time.Millisecond
 	d := newTest(t, o)
 	d.servers[2].users.timeout, d.servers[3].users.timeout = 3*time.Minute, 3*time.Minute
@@ -284,7 +283,7 @@ func TestFailover(t *testing.T) {
 		t.Errorf("the silent one was asked %d times", n)
 	}
 	refuse := newFake(t, func(d *dialog) { obey(d, goldap.LDAPResultInvalidCredentials) })
-	_, err := newTest(t, bindOptions(dead.url(), refuse.url(), good.url())).VerifyPassword(t.Context(), alice, "x")
+	_, err := newTest(t, bindOptions(dead, refuse.url(), good.url())).VerifyPassword(t.Context(), alice, "x")
 	if !errors.Is(err, verifier.ErrWrongPassword) {
 		t.Errorf("the first answer counts: %v", err)
 	}

@@ -24,7 +24,6 @@ type Row struct {
 type table struct {
 	begun bool // we are below the heading
 	lines int  // of the table that is read: two are its head
-	told  bool // a row has its comment
 	rows  []tableRow
 }
 
@@ -43,7 +42,7 @@ func (t *table) add(number int, line string) {
 
 // end is an error if a row is left.
 func (t *table) end() error {
-	if len(t.rows) > 0 && t.told {
+	if len(t.rows) > 0 {
 		return fmt.Errorf("line %d: nothing would execute the row %s", t.rows[0].line, t.rows[0].cell)
 	}
 	*t = table{}
@@ -64,7 +63,6 @@ func (t *table) next(mark string, comment []string) (Step, error) {
 		return Step{}, fmt.Errorf("%q is not in the next row", words)
 	}
 	row := t.rows[0]
-	t.told = true
 	t.rows = t.rows[1:]
 	if !executed {
 		if strings.TrimSpace(joined(comment)) == "" {

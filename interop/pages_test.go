@@ -26,13 +26,17 @@ import (
 // pagePeers are the commands on a page, and behind it, that not every system has, and their
 // Debian packages.
 var pagePeers = map[string]map[string]string{
-	"authorize.md":       {"postfix": "postfix", "gsasl": "gsasl", "curl": "curl"},
-	"ldap.md":            {"slapd": "slapd"},
-	"pam.md":             {"adduser": "adduser"},
-	"sasldb.md":          {"db5.3_load": "db5.3-util"},
-	"serve.md":           {"postfix": "postfix", "curl": "curl"},
-	"sql.md":             {"psql": "postgresql"},
-	"troubleshooting.md": {"postfix": "postfix", "testsaslauthd": "sasl2-bin", "saslauthd": "sasl2-bin", "strace": "strace", "ss": "iproute2"},
+	"authorize.md":  {"postfix": "postfix", "gsasl": "gsasl", "curl": "curl"},
+	"ldap.md":       {"slapd": "slapd"},
+	"pam.md":        {"adduser": "adduser"},
+	"sasldb.md":     {"db5.3_load": "db5.3-util"},
+	"transition.md": {"python3": "python3"},
+	"serve.md":      {"postfix": "postfix", "curl": "curl"},
+	"sql.md":        {"psql": "postgresql"},
+	"troubleshooting.md": {
+		"postfix": "postfix", "saslauthd": "sasl2-bin", "testsaslauthd": "sasl2-bin", "ss": "iproute2",
+		"python3": "python3",
+	},
 }
 
 // TestPages does what the pages outside of docs/guides show, each on a site of its own, by
@@ -191,7 +195,7 @@ func typing(t *testing.T, cmd *exec.Cmd, line string) (string, error) {
 	}
 	terminal.Close()
 	t.Cleanup(func() { cmd.Process.Kill() })
-	stuck := time.AfterFunc(2*time.Minute, func() { cmd.Process.Kill() })
+	stuck := time.AfterFunc(4*time.Minute, func() { cmd.Process.Kill() })
 	defer stuck.Stop()
 	var said syncText
 	var reading sync.WaitGroup

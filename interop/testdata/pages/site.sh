@@ -22,7 +22,7 @@ secret=opensesame # which is what is typed
 echo "192.0.2.1 submission.example.com" > /etc/hosts
 names="mail.example.com smtp.example.com mail.example mail.isp.example id.example.com ldap1.example.com ldap2.example.com db1.example db2.example replica1.example primary.example"
 echo "127.0.0.1 localhost $names" >> /etc/hosts
-mkdir -p /run/tls /run/saslkit /run/saslauthd /etc/saslkit
+mkdir -p /run/tls /run/saslkit /run/saslauthd /etc/ssl/certs /etc/saslkit
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj "/CN=mail.example.com" \
   -addext "subjectAltName=$(printf 'DNS:%s,' submission.example.com $names | sed 's/,$//')" \
   -keyout /run/tls/key.pem -out /run/tls/cert.pem 2> /run/tls/log
@@ -232,7 +232,7 @@ END
 # database is PostgreSQL of the page about SQL.
 database() {
   local bin
-  bin=$(ls -d /usr/lib/postgresql/*/bin | tail -n 1)
+  bin=$(ls -d /usr/lib/postgresql/*/bin | tail -n 1) # where Debian has them
   install -d -o postgres /run/postgresql
   postgres "$bin/initdb" --no-sync --auth=trust --encoding=UTF8 --locale=C -D /run/postgresql/data > /run/said
   postgres "$bin/pg_ctl" -w start -D /run/postgresql/data -l /run/postgresql/log \

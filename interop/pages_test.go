@@ -56,7 +56,7 @@ func TestPages(t *testing.T) {
 		peers.Need(t, command, pkg)
 	}
 	if out, err := exec.Command("unshare", "--mount", "--net", "--pid", "--fork", "true").CombinedOutput(); err != nil {
-		t.Skipf("no name spaces are to be had here: %v: %s", err, out)
+		peers.Missing(t, fmt.Sprintf("name spaces of one's own: %v: %s", err, out))
 	}
 	command := pamCommand(t)
 	done := 0

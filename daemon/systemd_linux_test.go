@@ -220,26 +220,17 @@ func TestSocketActivate(t *testing.T) {
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
-			for _, err := os.Lstat(path); err != nil && t.Context().Err() == nil; _, err = os.Lstat(path) {
-				time.Sleep(time.Millisecond)
-			}
-			var got string
-			for got == "" { // bound, but maybe not listening yet
-				if c, err := net.Dial("unix", path); err == nil {
-					c.SetDeadline(time.Now().Add(enough))
-					got, err = bufio.NewReader(c).ReadString('\n')
-					c.Close()
-					if err != nil {
-						t.Fatal(err)
-					}
-				} else if t.Context().Err() != nil {
-					t.Fatal(err)
-				} else {
-					time.Sleep(time.Millisecond)
-				}
-			}
+			var c net.Conn
+			eventually(t, "the program listens", func() bool {
+				var err error
+				c, err = net.Dial("unix", path)
+				return err == nil
+			})
+			defer c.Close()
+			c.SetDeadline(time.Now().Add(enough))
+			got, err := bufio.NewReader(c).ReadString('\n')
 			if want := "hello from " + tt.ask + "\n"; got != want {
-				t.Errorf("%q, want %q", got, want)
+				t.Errorf("%q, %v, want %q", got, err, want)
 			}
 			if err := cmd.Wait(); err != nil {
 				t.Errorf("%v: %s", err, &out)

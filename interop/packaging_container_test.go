@@ -106,6 +106,7 @@ func TestPackagingContainer(t *testing.T) {
 	}
 	t.Cleanup(func() {
 		cmd.Process.Signal(syscall.SIGTERM)
+		defer time.AfterFunc(patience, func() { cmd.Process.Kill() }).Stop()
 		if err := <-ended; err != nil {
 			t.Errorf("saslkit serve: %v\n%s", err, said.String())
 		}

@@ -40,7 +40,7 @@ func parseTarget(uri string, o *Options) (target, error) {
 		return target{uri: uri, network: "unix", address: path}, nil
 	}
 	u, err := url.Parse(uri)
-	if err != nil || u.Scheme != "ldap" && u.Scheme != "ldaps" || u.Opaque != "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
+	if err != nil || u.Scheme != "ldap" && u.Scheme != "ldaps" || u.Opaque != "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" || strings.ContainsAny(u.Hostname(), "[]") {
 		return target{}, fmt.Errorf("ldap: options: server %q is not ldap://host:port/, ldaps://host:port/ or ldapi://%%2Fpath/", uri)
 	}
 	host, port := u.Hostname(), u.Port()

@@ -97,6 +97,7 @@ func FuzzTarget(f *testing.F) {
 	f.Add("ldap://a.example:389/", true)
 	f.Add("ldaps://[::1]/", false)
 	f.Add("ldapi://%2Ftmp%2Fx/", false)
+	f.Add("ldap://a.example]", false)
 	f.Fuzz(func(t *testing.T, uri string, start bool) {
 		got, err := parseTarget(uri, &Options{StartTLS: start})
 		if err != nil {

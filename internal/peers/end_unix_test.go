@@ -21,9 +21,9 @@ func TestEnd(t *testing.T) {
 		patience     time.Duration
 		want         error
 	}{
-		{"ends", "trap 'exit 0' TERM; echo; while :; do sleep 0.01; done", syscall.SIGCONT, time.Minute, nil},
-		{"is stopped", "trap 'exit 0' TERM; echo; while :; do sleep 0.01; done", syscall.SIGSTOP, time.Minute, nil},
-		{"does not", "trap '' TERM; echo; sleep 1000", syscall.SIGCONT, 10 * time.Millisecond, ErrKilled},
+		{"ends", "exec 3<&0; trap 'exit 0' TERM; echo; read x <&3 & wait", syscall.SIGCONT, time.Minute, nil},
+		{"is stopped", "exec 3<&0; trap 'exit 0' TERM; echo; read x <&3 & wait", syscall.SIGSTOP, time.Minute, nil},
+		{"does not", "exec 3<&0; trap '' TERM; echo; read x <&3 & wait", syscall.SIGCONT, 10 * time.Millisecond, ErrKilled},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -32,8 +32,14 @@ func TestEnd(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer out.Close()
+			nothing, more, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer more.Close()
+			defer nothing.Close()
 			cmd := exec.Command("sh", "-c", row.script)
-			cmd.Stdout, cmd.SysProcAttr = in, &syscall.SysProcAttr{Setpgid: true}
+			cmd.Stdin, cmd.Stdout, cmd.SysProcAttr = nothing, in, &syscall.SysProcAttr{Setpgid: true}
 			err = cmd.Start()
 			in.Close()
 			if err != nil {

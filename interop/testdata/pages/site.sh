@@ -6,7 +6,7 @@ set -eu
 room=$1 tree=$2 command=$3 tests=$4 page=$5
 
 mount -t tmpfs -o mode=755 tmpfs "$room"
-for dir in /etc /var /usr/local "$tree"; do
+for dir in /etc /var /usr/local/bin /usr/local/sbin "$tree"; do
   mkdir -p "$room/$dir.upper" "$room/$dir.work"
   mount -t overlay overlay -o "lowerdir=$dir,upperdir=$room/$dir.upper,workdir=$room/$dir.work" "$dir"
 done
@@ -38,22 +38,22 @@ SASLKIT_PAGES=peers "$tests" -test.run '^TestPagesPeers$' > /run/peers 2>&1 &
 until [ -e /run/peers.ready ]; do kill -0 $! || { cat /run/peers; exit 1; }; sleep 0.02; done
 
 # Daemons of ours, by whatever name, go to the background and say there that they serve.
-mkdir -p /usr/local/libexec
-mv "$command" /usr/local/libexec/saslkit
+mkdir -p /run/libexec
+mv "$command" /run/libexec/saslkit
 cat > "$command" <<'END'
 #!/bin/bash
 name=${0##*/}
 case $name:${1-} in
 saslkit:serve | saslauthd:*)
   said=$(mktemp /run/served.XXXXXX)
-  (exec -a "$name" /usr/local/libexec/saslkit "$@") > "$said" 2>&1 &
+  (exec -a "$name" /run/libexec/saslkit "$@") > "$said" 2>&1 &
   until grep -q -e '^ready' -e 'it stays in the foreground' "$said"; do
     kill -0 $! 2> /dev/null || { cat "$said"; exit 1; }
     sleep 0.02
   done
   echo $! >> "$daemons"
   ;;
-*) exec -a "$name" /usr/local/libexec/saslkit "$@" ;;
+*) exec -a "$name" /run/libexec/saslkit "$@" ;;
 esac
 END
 chmod 755 "$command"

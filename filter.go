@@ -4,11 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 	"strings"
-	"syscall"
 
+	"github.com/saslkit/saslkit/internal/follow"
 	"github.com/saslkit/saslkit/mech"
 )
 
@@ -178,19 +177,11 @@ func (p *filterParser) file(at filterPlace) error {
 }
 
 func readFilterFile(path string) (string, error) {
-	// Without O_NONBLOCK a FIFO would hold us until somebody writes to it.
-	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	file, err := follow.OpenRegular(path)
 	if err != nil {
 		return "", err
 	}
 	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return "", err
-	}
-	if !info.Mode().IsRegular() {
-		return "", fmt.Errorf("%s: not a regular file", path)
-	}
 	content, err := io.ReadAll(io.LimitReader(file, maxFilterFile+1))
 	if err != nil {
 		return "", err

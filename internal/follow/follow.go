@@ -132,7 +132,7 @@ func (f *File[V]) look() (V, error) {
 // read reads the file once. With an error it returns a view without a value if the
 // file could be read but makes no sense, which may be because somebody is writing.
 func (f *File[V]) read(old *view[V]) (*view[V], error) {
-	file, err := openRegular(f.path)
+	file, err := OpenRegular(f.path)
 	if err != nil {
 		return nil, err
 	}
@@ -165,9 +165,9 @@ func (f *File[V]) read(old *view[V]) (*view[V], error) {
 	return v, nil
 }
 
-// openRegular opens what is a regular file. Without O_NONBLOCK a FIFO would hold us
+// OpenRegular opens what is a regular file, for its caller to close. Without O_NONBLOCK a FIFO would hold us
 // until somebody writes to it.
-func openRegular(path string) (*os.File, error) {
+func OpenRegular(path string) (*os.File, error) {
 	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err

@@ -88,16 +88,6 @@ func client(t testing.TB, d *asktest.Daemon) *Client {
 // patience is enough for thousands that wait for each other.
 const patience = 10 * time.Minute
 
-// impatient is a script after the beginning of which a context ends.
-func impatient(t testing.TB, script func(net.Conn)) (func(net.Conn), context.Context) {
-	ctx, leave := context.WithCancel(t.Context())
-	t.Cleanup(leave)
-	return func(conn net.Conn) {
-		time.AfterFunc(30*time.Millisecond, leave)
-		script(conn)
-	}, ctx
-}
-
 func TestContract(t *testing.T) {
 	t.Parallel()
 	c := client(t, asktest.Start(t, "pwcheck", original()))
@@ -233,7 +223,7 @@ func TestFaults(t *testing.T) {
 			t.Parallel()
 			script, ctx := c.script, t.Context()
 			if c.hangs {
-				script, ctx = impatient(t, script)
+				script, ctx = asktest.Impatient(t, script)
 			}
 			d := asktest.Start(t, "pwcheck", script)
 			v := client(t, d)
@@ -301,7 +291,7 @@ func TestManyAtOnce(t *testing.T) {
 		asking.Wait()
 	}
 	all(t.Context(), nil)
-	silent, ctx := impatient(t, asktest.Gone)
+	silent, ctx := asktest.Impatient(t, asktest.Gone)
 	d.Script(silent)
 	all(ctx, verifier.ErrUnavailable)
 	d.Script(original())

@@ -91,13 +91,3 @@ func client(t testing.TB, d *asktest.Daemon) *Client {
 
 // patience is enough for thousands that wait for each other.
 const patience = 10 * time.Minute
-
-// impatient is a script after the beginning of which a context ends.
-func impatient(t testing.TB, script func(net.Conn)) (func(net.Conn), context.Context) {
-	ctx, leave := context.WithCancel(t.Context())
-	t.Cleanup(leave)
-	return func(conn net.Conn) {
-		time.AfterFunc(30*time.Millisecond, leave)
-		script(conn)
-	}, ctx
-}

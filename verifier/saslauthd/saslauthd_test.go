@@ -247,7 +247,7 @@ func TestFaults(t *testing.T) {
 			t.Parallel()
 			script, ctx := c.script, t.Context()
 			if c.hangs {
-				script, ctx = impatient(t, script)
+				script, ctx = asktest.Impatient(t, script)
 			}
 			d := asktest.Start(t, "mux", script)
 			v := client(t, d)

@@ -3,6 +3,7 @@
 package asktest
 
 import (
+	"context"
 	"io"
 	"net"
 	"os"
@@ -142,4 +143,14 @@ func Until(t testing.TB, what string, holds func() bool) {
 			t.Fatalf("after three minutes it is not so that %s", what)
 		}
 	}
+}
+
+// Impatient is a script after the beginning of which a context ends.
+func Impatient(t testing.TB, script func(net.Conn)) (func(net.Conn), context.Context) {
+	ctx, leave := context.WithCancel(t.Context())
+	t.Cleanup(leave)
+	return func(conn net.Conn) {
+		time.AfterFunc(30*time.Millisecond, leave)
+		script(conn)
+	}, ctx
 }
